@@ -1,0 +1,86 @@
+"""What the shapes share."""
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+LIMIT = 50
+MOST = 200
+SPACED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
+
+
+class In(BaseModel):
+    """What a caller sends: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Body(In):
+    """A JSON body: no type is guessed out of another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Out(BaseModel):
+    """What the API answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _moment(value: object) -> object:
+    """An instant, or a date; `+` that became a space on its way through a query is put back."""
+    if not isinstance(value, str):
+        return value
+    text = SPACED_OFFSET.sub(r"+\1", value.strip())
+    try:
+        return date.fromisoformat(text) if len(text) == len("2030-01-31") else _instant(text)
+    except ValueError:
+        raise ValueError(
+            "must be an ISO 8601 instant with its offset, such as 2030-01-31T09:15:00+07:00, or a date"
+        ) from None
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError
+    return instant.astimezone(UTC)
+
+
+def since(moment: "datetime | date | None", zone: str) -> datetime | None:
+    """The instant from which a filter holds: a date begins at midnight in the org's zone."""
+    if moment is None or isinstance(moment, datetime):
+        return moment
+    return datetime.combine(moment, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def until(moment: "datetime | date | None", zone: str) -> datetime | None:
+    """The instant up to which a filter holds: a date counts to its end in the org's zone."""
+    if moment is None or isinstance(moment, datetime):
+        return moment
+    return datetime.combine(moment, time.max, ZoneInfo(zone)).astimezone(UTC)
+
+
+Moment = Annotated[
+    datetime | date,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "examples": ["2030-01-31T09:15:00+07:00", "2030-01-31"],
+            "description": "An instant with its offset, or a date in the org's zone.",
+        }
+    ),
+]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(lambda instant: instant.isoformat(), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Limit = Annotated[int, Field(ge=1, le=MOST, description="How many at most.")]
+Cursor = Annotated[str, Field(min_length=1, max_length=1000, description="`next_cursor` of the page before.")]
+Text = Annotated[str, Field(max_length=200)]
+Arguments = Annotated[dict[str, Any], Field(description="The task's arguments, by name.")]

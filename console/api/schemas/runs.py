@@ -1,0 +1,169 @@
+"""Runs: the filter of the list, a run, and its log."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from console.api.schemas.common import LIMIT, Cursor, In, Instant, Limit, Moment, Out
+from console.core.reasons import Reason
+from console.core.states import RunState, Trigger
+from console.services.views import LogLine, RunPage, RunView
+
+LARGEST_ID = 2**63 - 1
+
+
+class RunQuery(In):
+    """Which runs: all that match every given filter."""
+
+    job: UUID | None = Field(None, description="The id of a job.")
+    state: RunState | None = None
+    trigger: Trigger | None = None
+    since: Moment | None = Field(None, alias="from", description="Requested at this instant or later.")
+    until: Moment | None = Field(None, alias="to", description="Requested at this instant or before.")
+    limit: Limit = LIMIT
+    cursor: Cursor | None = None
+
+
+class LogQuery(In):
+    """Which lines of the log."""
+
+    after: Annotated[int, Field(ge=0, le=LARGEST_ID)] = Field(
+        0, description="Only lines after the one with this id; 0 for the newest 500."
+    )
+
+
+class ErrorOut(Out):
+    type: str
+    message: str
+    traceback: str
+
+
+class ProgressOut(Out):
+    """How far the work is, in the task's own unit; `total` is null when it is not known."""
+
+    done: float
+    total: float | None
+    note: str | None
+
+
+class ChangeOut(Out):
+    """One thing that the run changed, or would change in a dry run."""
+
+    subject: str
+    before: str | None
+    after: str | None
+    url: str | None
+
+
+class RunOut(Out):
+    """The record of one execution, or of one decision not to execute."""
+
+    id: UUID
+    job_id: UUID
+    task: str
+    trigger: Trigger
+    state: RunState
+    reason_code: Reason | None
+    reason: str | None
+    slot: Instant | None = Field(
+        description="The instant at which it was due; null when somebody asked for it."
+    )
+    requested_at: Instant
+    queued_at: Instant | None
+    started_at: Instant | None
+    finished_at: Instant | None
+    duration_seconds: float | None
+    attempt: int
+    dry_run: bool
+    args: dict[str, Any]
+    result: Any
+    error: ErrorOut | None
+    progress: ProgressOut | None
+    changes: list[ChangeOut]
+    executed_by: str
+    revision: int
+
+    @classmethod
+    def of(cls, run: RunView) -> "RunOut":
+        return cls(
+            id=run.id,
+            job_id=run.job_id,
+            task=run.task,
+            trigger=run.trigger,
+            state=run.state,
+            reason_code=run.reason_code,
+            reason=run.reason,
+            slot=run.slot,
+            requested_at=run.requested_at,
+            queued_at=run.queued_at,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            duration_seconds=seconds_of(run),
+            attempt=run.attempt,
+            dry_run=run.dry_run,
+            args=dict(run.args),
+            result=run.result,
+            error=_error(run),
+            progress=_progress(run),
+            changes=_changes(run),
+            executed_by=run.executed_by,
+            revision=run.revision,
+        )
+
+
+def seconds_of(run: RunView) -> float | None:
+    """How long it took, or has taken until now, in seconds."""
+    return run.duration.total_seconds() if run.duration is not None else None
+
+
+def _error(run: RunView) -> ErrorOut | None:
+    if not run.error:
+        return None
+    return ErrorOut(**{name: str(run.error.get(name) or "") for name in ErrorOut.model_fields})
+
+
+def _progress(run: RunView) -> ProgressOut | None:
+    if not run.progress:
+        return None
+    found = run.progress
+    return ProgressOut(done=found.get("done") or 0, total=found.get("total"), note=found.get("note"))
+
+
+def _changes(run: RunView) -> list[ChangeOut]:
+    return [ChangeOut(**{name: item.get(name) for name in ChangeOut.model_fields}) for item in run.changes]
+
+
+class RunsOut(Out):
+    """One page of runs, newest first."""
+
+    runs: list[RunOut]
+    next_cursor: str | None
+    as_of: Instant
+
+    @classmethod
+    def of(cls, page: RunPage) -> "RunsOut":
+        runs = [RunOut.of(run) for run in page.runs]
+        return cls(runs=runs, next_cursor=page.next_cursor, as_of=page.as_of)
+
+
+class LogLineOut(Out):
+    id: int
+    at: Instant
+    attempt: int
+    message: str
+
+
+class LogOut(Out):
+    """Lines that the task wrote, in order; ask again with `after=next_after` for what comes next."""
+
+    lines: list[LogLineOut]
+    next_after: int
+
+    @classmethod
+    def of(cls, lines: Sequence[LogLine], after: int) -> "LogOut":
+        shown = [
+            LogLineOut(id=line.id, at=line.at, attempt=line.attempt, message=line.message) for line in lines
+        ]
+        return cls(lines=shown, next_after=shown[-1].id if shown else after)

@@ -1,0 +1,135 @@
+"""Status and heartbeat: what runs, and whether anything is there to run it."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from console.api.schemas.common import Instant, Out
+from console.core.states import Beating, Light
+from console.services.views import Component, Pulse, TaskStatus
+
+Age = Annotated[float | None, Field(description="Seconds since the last beat; null without one.")]
+
+
+class TaskRunOut(Out):
+    """The newest run of a task; `timestamp` is null when it never ran."""
+
+    timestamp: Instant | None
+    relative_time: str
+    status: str
+
+
+class TaskStatusOut(Out):
+    """A task that has a job or ever ran."""
+
+    schedule_name: str
+    task_path: str
+    name: str
+    category: str
+    status: str
+    is_registered: bool
+    next_run_at: Instant | None
+    last_run: TaskRunOut
+
+    @classmethod
+    def of(cls, task: TaskStatus) -> "TaskStatusOut":
+        return cls(
+            schedule_name=task.schedule_name,
+            task_path=task.task_path,
+            name=task.name,
+            category=task.category,
+            status=task.status,
+            is_registered=task.is_registered,
+            next_run_at=task.next_run_at,
+            last_run=TaskRunOut(
+                timestamp=task.last_run_at,
+                relative_time=task.last_run_relative,
+                status=task.last_run_state,
+            ),
+        )
+
+
+class ProcessOut(Out):
+    """One process that sends heartbeats."""
+
+    name: str
+    host: str
+    pid: int
+    status: Light
+    last_seen: Instant
+    age_seconds: float
+    queues: list[str]
+
+    @classmethod
+    def of(cls, component: Component) -> "ProcessOut":
+        return cls(
+            name=component.name,
+            host=component.host,
+            pid=component.pid,
+            status=component.light,
+            last_seen=component.last_seen,
+            age_seconds=component.age.total_seconds(),
+            queues=list(component.queues),
+        )
+
+
+class ComponentOut(Out):
+    """One part of the console, as healthy as the healthiest of its processes."""
+
+    status: Light
+    last_seen: Instant | None
+    age_seconds: Age
+    processes: list[ProcessOut]
+
+
+class HeartbeatOut(Out):
+    """Proof of life: `scheduler`, `worker` and `redis` are always among the components."""
+
+    status: Light
+    last_seen: Instant | None
+    age_seconds: Age
+    components: dict[str, ComponentOut]
+
+    @classmethod
+    def of(cls, pulse: Pulse) -> "HeartbeatOut":
+        kinds = {Beating.SCHEDULER, Beating.WORKER, *(component.kind for component in pulse.components)}
+        components = {str(kind): _part(kind, pulse) for kind in sorted(kinds)}
+        redis = Light.GREEN if pulse.redis_is_up else Light.RED
+        components["redis"] = ComponentOut(status=redis, last_seen=None, age_seconds=None, processes=[])
+        return cls(
+            status=pulse.status,
+            last_seen=pulse.last_seen,
+            age_seconds=_seconds(pulse.age),
+            components=components,
+        )
+
+
+def _part(kind: Beating, pulse: Pulse) -> ComponentOut:
+    processes = [component for component in pulse.components if component.kind is kind]
+    alive = [process for process in processes if process.stopped_at is None] or processes
+    newest = max(alive, key=lambda process: process.last_seen, default=None)
+    light = newest.light if newest and newest.stopped_at is None else Light.RED
+    return ComponentOut(
+        status=light,
+        last_seen=newest.last_seen if newest else None,
+        age_seconds=_seconds(newest.age) if newest else None,
+        processes=[ProcessOut.of(process) for process in alive if process.stopped_at is None],
+    )
+
+
+def _seconds(age: timedelta | None) -> float | None:
+    return age.total_seconds() if age is not None else None
+
+
+class StatusOut(Out):
+    """Every task that has a job or ever ran, and the heartbeat."""
+
+    tasks: list[TaskStatusOut]
+    heartbeat: HeartbeatOut
+    as_of: Instant
+
+    @classmethod
+    def of(cls, tasks: list[TaskStatus], pulse: Pulse, now: datetime) -> "StatusOut":
+        shown = [TaskStatusOut.of(task) for task in tasks]
+        return cls(tasks=shown, heartbeat=HeartbeatOut.of(pulse), as_of=now)

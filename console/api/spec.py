@@ -1,0 +1,123 @@
+"""The OpenAPI 3.1 description: APIFlask's, made whole and limited to /api/v1."""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from apiflask import APIFlask
+
+from console.api import reading  # noqa: F401  (makes APIFlask read and describe strictly)
+from console.api.blueprint import PREFIX, api
+from console.api.problems import MEDIA_TYPE
+from console.api.schemas.problem import Problem
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ABOUT = """The same jobs and runs as on the pages, for programs.
+
+Send `Authorization: Bearer TOKEN`; `python -m console token create` makes a token. Instants are ISO 8601
+with their offset. Lists take `limit` (at most 200) and `cursor`, and answer `next_cursor`, null on the last
+page. Errors are RFC 9457 problems with a `reason_code`; a validation error names its fields in `errors`."""
+EVERYWHERE = (401, 500, 503)
+DESCRIPTIONS = {
+    400: "The body is not JSON.",
+    401: "The token is missing, unknown, expired or revoked.",
+    403: "The token's role does not allow this.",
+    404: "There is no such thing in the token's org.",
+    409: "Refused as things stand; `reason_code` says why.",
+    413: "The body is larger than 2 MiB.",
+    415: "The body is not sent as application/json.",
+    422: "A parameter, header or field is unknown or can't be used; `errors` names it.",
+    500: "Something went wrong in the console.",
+    503: "The database can't be reached; try again after `Retry-After` seconds.",
+}
+BODY_PROBLEMS = (400, 413, 415)
+
+
+def call(tag: str, *problems: int, also: dict[int, dict[str, Any]] | None = None) -> Callable[[View], View]:
+    """Describes a call: its tag, the problems that it answers beside the usual ones, and other answers."""
+
+    def decorate(view: View) -> View:
+        codes = sorted({*problems, *EVERYWHERE})
+        responses: dict[int, Any] = {code: _problem(code) for code in codes} | (also or {})
+        return api.doc(tags=[tag], responses=responses, operation_id=view.__name__)(view)
+
+    return decorate
+
+
+def _problem(code: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    text = DESCRIPTIONS.get(code, HTTPStatus(code).phrase)
+    return {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def describe(app: APIFlask) -> None:
+    """Sets the app's description; it is made once, when it is first asked for."""
+    app.config.update(
+        DESCRIPTION=ABOUT,
+        OPENAPI_VERSION="3.1.0",
+        AUTO_SERVERS=False,
+        AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_AUTH_ERROR_RESPONSE=False,
+        AUTO_404_RESPONSE=False,
+        SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
+    )
+    app.servers = [{"url": "/"}]
+    app.spec_processor(finish)
+
+
+def finish(description: dict[str, Any] | str) -> dict[str, Any] | str:
+    """Completes a description that is an object; APIFlask may make it a text of YAML too."""
+    return _finished(description) if isinstance(description, dict) else description
+
+
+def _finished(spec: dict[str, Any]) -> dict[str, Any]:
+    """Leaves the API's own paths, names each shape once, and says what APIFlask does not."""
+    spec["paths"] = {path: calls for path, calls in spec["paths"].items() if path.startswith(PREFIX)}
+    spec["security"] = [{"bearer": []}]
+    schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(mode="serialization", ref_template=REF)
+    schemas.update(schemas["Problem"].pop("$defs", {}))
+    spec = _with_short_names(spec)
+    for calls in spec["paths"].values():
+        for operation in calls.values():
+            _finish_call(operation, spec["components"]["schemas"])
+    return spec
+
+
+REF = "#/components/schemas/{model}"
+NESTED = re.compile(r"^(#/components/schemas/)\w+\.(\w+)$")
+
+
+def _with_short_names(spec: dict[str, Any]) -> dict[str, Any]:
+    """`JobsOut.JobOut` is the same shape as `JobOut`."""
+    renamed: dict[str, Any] = _shortened(spec)
+    schemas = renamed["components"]["schemas"]
+    renamed["components"]["schemas"] = {
+        name.rpartition(".")[2]: schema for name, schema in sorted(schemas.items())
+    }
+    return renamed
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    return NESTED.sub(r"\1\2", value) if isinstance(value, str) else value
+
+
+def _finish_call(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        description = parameter["schema"].get("description")
+        if description:
+            parameter["description"] = description
+        if parameter["in"] == "path":
+            parameter["schema"]["format"] = "uuid"
+    body = operation.get("requestBody")
+    if body:
+        name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        body["required"] = bool(schemas[name].get("required"))
+    unavailable = operation["responses"].get("503", {})
+    unavailable["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}

@@ -1,0 +1,35 @@
+"""The command line: one file for each group; every command calls one service."""
+
+import sys
+
+from console.cli.errors import run
+from console.cli.group import Suggesting
+
+
+def main() -> None:
+    """Runs the command of this process' arguments and ends the process with its exit code."""
+    sys.exit(run(console, sys.argv[1:]))
+
+
+def _console() -> Suggesting:
+    from console.cli import database, doctor, jobs, processes, tokens, users
+
+    group = Suggesting("console", help="Callboard: an operations console for RQ.")
+    for command in (
+        processes.up,
+        processes.web,
+        processes.scheduler,
+        processes.worker,
+        processes.catcher,
+        database.migrate,
+        database.seed,
+        doctor.doctor,
+        users.user,
+        tokens.token,
+        jobs.job,
+    ):
+        group.add_command(command)
+    return group
+
+
+console = _console()

@@ -1,0 +1,83 @@
+"""What commands share: the app, the person at the shell, and how lists are printed."""
+
+import getpass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from console.cli.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from apiflask import APIFlask
+
+    from console.core.actor import Actor
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def org_option(command: Command) -> Command:
+    return click.option("--org", metavar="SLUG", help="The org; the first one when left out.")(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def make_app() -> "APIFlask":
+    """The app with the settings of this environment; raises `SettingsError` or `CommandFailed`."""
+    from console.app import create_app
+
+    try:
+        return create_app()
+    except ImportError as error:
+        if str(error).startswith("CONSOLE_TASKS"):
+            raise CommandFailed(str(error)) from error
+        raise
+
+
+@contextmanager
+def application() -> Iterator["APIFlask"]:
+    """The app with its context pushed, as services need it."""
+    app = make_app()
+    with app.app_context():
+        yield app
+
+
+@contextmanager
+def acting(org: str | None) -> Iterator["Actor"]:
+    """The person at this shell, inside the app's context; raises `NotFound` without an org."""
+    from console.services import people
+
+    with application():
+        yield people.cli_actor(org, login=_login())
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
+    """Columns as wide as their longest word; `nothing` when there is no row."""
+    if not rows:
+        click.echo(nothing)
+        return
+    lines = [heads, *([_cell(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(cell: object) -> str:
+    """A word for a cell, without control characters that a terminal would obey."""
+    text = "-" if cell is None or cell == "" else str(cell)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,39 @@
+"""`migrate` and `seed`: the tables, and the demonstration workspace."""
+
+import click
+
+from console.cli.context import application
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the tables to the newest revision."""
+    with application():
+        from console.services import migrations
+
+        click.echo(f"The tables are at revision {migrations.upgrade()}.")
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="What is missing of the demonstration workspace.")
+def seed(demo: bool) -> None:
+    """Fill the database; what is there stays as it is."""
+    if not demo:
+        raise click.UsageError("Say what to seed: seed --demo.")
+    with application() as app:
+        from console import plugins
+        from console.core.clock import utc_now
+        from console.services import demo as workspace
+
+        settings = app.extensions["console_settings"]
+        seeded = workspace.seed(
+            plugins.demo_jobs(),
+            timezone=settings.timezone,
+            email=settings.admin_email,
+            password=settings.admin_password,
+            now=utc_now(),
+        )
+    if seeded.password and seeded.password != settings.admin_password:
+        click.echo(f"Sign in as {seeded.email} with the password {seeded.password} (shown this once).")
+    else:
+        click.echo(f"Sign in as {seeded.email}.")

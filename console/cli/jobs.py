@@ -1,0 +1,217 @@
+"""`job`: the job table at the shell."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli.context import acting, json_option, org_option, print_json, print_table
+from console.cli.errors import CommandFailed
+from console.cli.group import Suggesting
+from console.core.states import JobStatus, Kind, RunState
+
+if TYPE_CHECKING:
+    from console.core.actor import Actor
+    from console.services.views import JobFilter, JobView, RunView
+
+PAGE = 200
+WAIT = click.FloatRange(0, 24 * 3600)
+
+
+@click.group(cls=Suggesting)
+def job() -> None:
+    """Jobs: a task, its arguments and its schedule."""
+
+
+@job.command("list")
+@click.option("--status", type=click.Choice([status.value for status in JobStatus]))
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]))
+@click.option("--category")
+@click.option("--q", metavar="TEXT", help="Search name, key, task, subject and recipient.")
+@click.option("--limit", type=click.IntRange(1), default=PAGE, show_default=True, help="How many at most.")
+@json_option
+@org_option
+def list_jobs(
+    status: str | None,
+    kind: str | None,
+    category: str | None,
+    q: str | None,
+    limit: int,
+    as_json: bool,
+    org: str | None,
+) -> None:
+    """List jobs, nearest next run first."""
+    with acting(org) as actor:
+        from console.services.views import JobFilter
+
+        wanted = JobFilter(q, JobStatus(status) if status else None, Kind(kind) if kind else None, category)
+        found = _all(actor, wanted, limit)
+        if as_json:
+            print_json([_job_json(job) for job in found])
+            return
+        rows = [_row(job, actor.zone) for job in found]
+    print_table(("KEY", "NAME", "KIND", "STATUS", "NEXT RUN", "LAST RUN"), rows, "There are no such jobs.")
+
+
+def _all(actor: "Actor", wanted: "JobFilter", limit: int) -> list["JobView"]:
+    from console.core.clock import utc_now
+    from console.services import jobs
+
+    found: list[JobView] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        size = min(PAGE, limit - len(found))
+        page = jobs.page(actor, wanted, cursor=cursor, limit=size, now=utc_now())
+        found += page.jobs
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return found
+
+
+@job.command()
+@click.argument("name")
+@json_option
+@org_option
+def show(name: str, as_json: bool, org: str | None) -> None:
+    """Show one job, by id, key or task in any spelling."""
+    with acting(org) as actor:
+        found = _find(actor, name)
+        shape = _job_json(found)
+    if as_json:
+        print_json(shape)
+        return
+    for field, value in shape.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{field:<17} {'-' if value is None else text}")
+
+
+@job.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@click.option("--args", "args_json", metavar="JSON", help="Arguments instead of the job's own.")
+@click.option("--wait", type=WAIT, metavar="SECONDS", help="Wait for the outcome.")
+@json_option
+@org_option
+def run(
+    name: str, dry_run: bool, args_json: str | None, wait: float | None, as_json: bool, org: str | None
+) -> None:
+    """Run a job or task now, by any spelling of its name."""
+    args = _arguments(args_json)
+    with acting(org) as actor:
+        started = _trigger(actor, name, dry_run, args)
+        if wait is not None:
+            from console.core.clock import utc_now
+            from console.services import runs
+
+            started = runs.wait(actor, started.id, seconds=wait, clock=utc_now)
+        _report(started, as_json)
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    from console.api import strict
+
+    try:
+        args = strict.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(f"is not JSON: {error}", param_hint="--args") from None
+    if not isinstance(args, dict):
+        raise click.BadParameter('must be a JSON object, such as {"days": 30}', param_hint="--args")
+    strict.check_storable(args)
+    return args
+
+
+def _trigger(actor: "Actor", name: str, dry_run: bool, args: dict[str, Any] | None) -> "RunView":
+    from console.core.clock import utc_now
+    from console.core.states import Trigger
+    from console.services import triggers
+
+    request = triggers.Request(Trigger.CLI, args=args, dry_run=dry_run)
+    return triggers.manual_trigger(actor, name, request, now=utc_now())
+
+
+def _report(run: "RunView", as_json: bool) -> None:
+    """Prints the run; raises `CommandFailed` when it has ended in any way but success."""
+    if as_json:
+        from console.api.schemas.runs import RunOut
+
+        print_json(RunOut.of(run).model_dump(mode="json"))
+    else:
+        click.echo(f"{run.task_title}: {run.state} (run {run.id})")
+        _report_result(run.result)
+    if run.state.is_terminal and run.state is not RunState.SUCCEEDED:
+        message = (run.error or {}).get("message")
+        why = run.reason or (run.reason_code.text if run.reason_code else "It did not succeed.")
+        raise CommandFailed(f"{why} ({message})" if message and message not in why else why, run.reason_code)
+
+
+def _report_result(result: object) -> None:
+    if isinstance(result, dict) and result.get("summary"):
+        click.echo(result["summary"])
+    elif result is not None:
+        click.echo(json.dumps(result, ensure_ascii=False))
+
+
+@job.command()
+@click.argument("name")
+@click.option("--note", help="Why; kept in the audit trail.")
+@org_option
+def pause(name: str, note: str | None, org: str | None) -> None:
+    """Take a job out of its schedule."""
+    _set_paused(name, True, note, org)
+
+
+@job.command()
+@click.argument("name")
+@click.option("--note", help="Why; kept in the audit trail.")
+@org_option
+def resume(name: str, note: str | None, org: str | None) -> None:
+    """Put a job back on its schedule."""
+    _set_paused(name, False, note, org)
+
+
+def _set_paused(name: str, paused: bool, note: str | None, org: str | None) -> None:
+    with acting(org) as actor:
+        from console.core.clock import utc_now
+        from console.services import jobs
+
+        changed = jobs.set_paused(actor, _find(actor, name).id, paused, note=note, now=utc_now())
+    click.echo(f"{changed.name} ({changed.key}) is {changed.status}.")
+
+
+@job.command()
+@click.argument("name")
+@org_option
+def delete(name: str, org: str | None) -> None:
+    """Delete a job; its runs stay."""
+    with acting(org) as actor:
+        from console.core.clock import utc_now
+        from console.services import jobs
+
+        found = _find(actor, name)
+        jobs.delete(actor, found.id, now=utc_now())
+    click.echo(f"{found.name} ({found.key}) is deleted.")
+
+
+def _find(actor: "Actor", name: str) -> "JobView":
+    from console.core.clock import utc_now
+    from console.services import jobs
+
+    return jobs.find(actor, name, now=utc_now())
+
+
+def _job_json(job: "JobView") -> dict[str, Any]:
+    from console.api.schemas.jobs import JobOut
+
+    return JobOut.of(job).model_dump(mode="json")
+
+
+def _row(job: "JobView", zone: str) -> tuple[object, ...]:
+    from zoneinfo import ZoneInfo
+
+    due = job.next_run_at.astimezone(ZoneInfo(zone)) if job.next_run_at else None
+    last = job.last_run.state.value if job.last_run else "never run"
+    shown = f"{due:%Y-%m-%d %H:%M:%S %Z}" if due else None
+    return job.key, job.name, job.kind.value, job.status.value, shown, last

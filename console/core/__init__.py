@@ -1,0 +1,1 @@
+"""What the console knows without asking anything outside: words, rules, time arithmetic."""

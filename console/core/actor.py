@@ -1,0 +1,28 @@
+"""Who is asking: a signed-in person, a token, or a person at a shell, always inside one org."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from console.core.errors import Forbidden
+from console.core.states import ActorKind, Role
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The one who asks. `email` is where mail for this actor goes: a token's is its owner's."""
+
+    kind: ActorKind
+    org_id: UUID
+    org_name: str
+    zone: str
+    role: Role
+    name: str
+    id: UUID | None = None
+    email: str | None = None
+    address: str | None = None
+    request_id: str | None = None
+
+    def require(self, role: Role) -> None:
+        """Raises `Forbidden` unless the actor's role includes `role`."""
+        if not self.role.includes(role):
+            raise Forbidden(f"This needs the role {role}; you have {self.role}. Nothing was changed.")

@@ -1,0 +1,81 @@
+"""One exception for each way to fail; its docstring is its default message."""
+
+from collections.abc import Mapping, Sequence
+
+from console.core.reasons import Reason
+
+
+class ConsoleError(Exception):
+    """Something went wrong."""
+
+    status = 500
+    reason: Reason | None = None
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        reason: Reason | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        suggestions: Sequence[str] = (),
+    ) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.reason = reason or type(self).reason
+        self.fields = {name: list(texts) for name, texts in (fields or {}).items()}
+        self.suggestions = list(suggestions)
+        super().__init__(self.detail)
+
+
+class NotFound(ConsoleError):
+    """There is no such thing here."""
+
+    status = 404
+
+
+class UnknownTask(NotFound):
+    """No task of this name is known."""
+
+    reason = Reason.UNKNOWN_TASK
+
+
+class Invalid(ConsoleError):
+    """The input can't be used; nothing was changed."""
+
+    status = 422
+
+
+class Refused(ConsoleError):
+    """The request is understood and can't be granted now; nothing was changed."""
+
+    status = 409
+
+
+class Forbidden(ConsoleError):
+    """Your role does not allow this; nothing was changed."""
+
+    status = 403
+    reason = Reason.FORBIDDEN
+
+
+class Unauthenticated(ConsoleError):
+    """Sign in first."""
+
+    status = 401
+
+
+class BadCredentials(ConsoleError):
+    """This email and password don't belong together."""
+
+    status = 401
+
+
+class BadRequest(ConsoleError):
+    """The request can't be read; nothing was changed."""
+
+    status = 400
+
+
+class Unavailable(ConsoleError):
+    """The database can't be reached just now; try again in a few seconds."""
+
+    status = 503

@@ -1,0 +1,132 @@
+"""The way of one run in named hops, and the word on a hop that has been silent for too long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from console.core.reasons import Reason
+from console.core.states import Beating, Light, RunState
+
+SILENT_AFTER = timedelta(seconds=10)
+THRESHOLDS = {
+    Beating.SCHEDULER: (timedelta(seconds=30), timedelta(minutes=2)),
+    Beating.WORKER: (timedelta(seconds=15), timedelta(seconds=60)),
+    Beating.CANARY: (timedelta(minutes=2), timedelta(minutes=10)),
+    Beating.EXTERNAL_CRON: (timedelta(minutes=15), timedelta(minutes=60)),
+}
+
+
+def light_of(kind: Beating, age: timedelta | None) -> Light:
+    """Green below the first threshold of its kind, yellow below the second, red beyond or without a beat."""
+    if age is None:
+        return Light.RED
+    green, yellow = THRESHOLDS[kind]
+    return Light.GREEN if age < green else Light.YELLOW if age < yellow else Light.RED
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step: its name, when it was reached (None: not yet), and the seconds since the step before."""
+
+    name: str
+    at: datetime | None
+    seconds: float | None
+    is_current: bool = False
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A hop that has said nothing for 10 s: which one, why, and since when."""
+
+    hop: str
+    reason: Reason | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Timestamps:
+    """What is recorded of a run's way."""
+
+    state: RunState
+    requested_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of the processes that a waiting run depends on."""
+
+    queue: str
+    task_key: str
+    scheduler_age: timedelta | None
+    live_workers: int
+    serving_workers: int
+    offering_workers: int
+    worker_name: str | None
+    worker_silence: timedelta | None
+    retry_at: datetime | None
+
+
+def hops(stamps: Timestamps) -> list[Hop]:
+    """The five hops in their order; a run that was decided against has only requested, finished and seen."""
+    was_decided_against = stamps.state in (RunState.SKIPPED, RunState.MISSED)
+    steps: list[tuple[str, datetime | None]] = [("requested", stamps.requested_at)]
+    if not was_decided_against:
+        steps += [("queued", stamps.queued_at), ("started", stamps.started_at)]
+    steps += [("finished", stamps.finished_at), ("seen", stamps.seen_at)]
+    return _with_durations(steps)
+
+
+def _with_durations(steps: Sequence[tuple[str, datetime | None]]) -> list[Hop]:
+    found: list[Hop] = []
+    before: datetime | None = None
+    current_is_taken = False
+    for name, at in steps:
+        seconds = (at - before).total_seconds() if at and before else None
+        is_current = at is None and not current_is_taken
+        current_is_taken = current_is_taken or is_current
+        found.append(Hop(name, at, seconds, is_current))
+        before = at or before
+    return found
+
+
+def silence(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
+    """Why an active run has not moved for 10 s; None when it moves or has ended."""
+    if stamps.state is RunState.QUEUED:
+        return _silent_queue(stamps, around, now)
+    if stamps.state is RunState.RUNNING:
+        return _silent_worker(around)
+    if stamps.state is RunState.RETRYING and around.retry_at and now - around.retry_at > SILENT_AFTER:
+        return _silent_push(around)
+    return None
+
+
+def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
+    if now - (stamps.queued_at or stamps.requested_at) < SILENT_AFTER:
+        return None
+    if stamps.queued_at is None:
+        return _silent_push(around)
+    if around.live_workers == 0:
+        return Silence("started", Reason.NO_LIVE_WORKER, "no worker is alive; nothing is there to execute it")
+    if around.serving_workers == 0:
+        return Silence("started", Reason.NO_LIVE_WORKER, f"no live worker serves queue {around.queue}")
+    if around.offering_workers == 0:
+        return Silence("started", Reason.NOT_REGISTERED, f"no live worker offers {around.task_key}")
+    return Silence("started", None, f"waiting for a free worker on queue {around.queue}")
+
+
+def _silent_push(around: Surroundings) -> Silence:
+    if light_of(Beating.SCHEDULER, around.scheduler_age) is not Light.GREEN:
+        return Silence("queued", Reason.SCHEDULER_DOWN, "not queued yet; the scheduler is down")
+    return Silence("queued", None, "not queued yet; Redis can't be reached, it is queued when Redis is back")
+
+
+def _silent_worker(around: Surroundings) -> Silence | None:
+    if around.worker_silence is None or around.worker_silence < SILENT_AFTER:
+        return None
+    seconds = int(around.worker_silence.total_seconds())
+    name = around.worker_name or "its worker"
+    return Silence("finished", Reason.WORKER_LOST, f"{name} has been silent for {seconds} s")

@@ -1,0 +1,121 @@
+"""The closed sets that the tables, pages and API share."""
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where a run stands; see `TERMINAL` for the states that nothing leaves."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+
+ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.RETRYING)
+TERMINAL = tuple(state for state in RunState if state not in ACTIVE)
+
+
+class JobStatus(StrEnum):
+    """What an operator sees on a job's row and may set."""
+
+    SCHEDULED = "scheduled"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    RETRYING = "retrying"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Kind(StrEnum):
+    """How a job becomes due; derived from its schedule, never set by hand."""
+
+    ONCE = "once"
+    INTERVAL = "interval"
+    CRON = "cron"
+    MANUAL = "manual"
+
+
+class Trigger(StrEnum):
+    """What asked for a run."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    API = "api"
+    CLI = "cli"
+    CHAIN = "chain"
+    RETRY = "retry"
+    TICK = "tick"
+
+
+class Overlap(StrEnum):
+    """What a due slot does while an earlier run of its job is still active."""
+
+    SKIP = "skip"
+    ALLOW_ALL = "allow_all"
+
+
+class CatchUp(StrEnum):
+    """What happens to slots that came while nothing could act."""
+
+    LATEST = "latest"
+    ALL = "all"
+    NONE = "none"
+
+
+class Priority(StrEnum):
+    """Which lane of its queue a task's runs take."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Role(StrEnum):
+    """What a person or token may do in one org; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class ActorKind(StrEnum):
+    """Who did something: a signed-in person, a token, a person at a shell, or the product itself."""
+
+    PERSON = "person"
+    TOKEN = "token"
+    CLI = "cli"
+    SCHEDULER = "scheduler"
+    WORKER = "worker"
+    SYSTEM = "system"
+
+
+class Beating(StrEnum):
+    """What sends heartbeats."""
+
+    SCHEDULER = "scheduler"
+    WORKER = "worker"
+    CANARY = "canary"
+    EXTERNAL_CRON = "external_cron"
+
+
+class Light(StrEnum):
+    """The three answers of a heartbeat."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"

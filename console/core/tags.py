@@ -1,0 +1,23 @@
+"""What an audit entry is about: `object:action`, a closed set."""
+
+from enum import StrEnum
+
+
+class Tag(StrEnum):
+    SIGNED_IN = "session:signed_in"
+    SIGN_IN_REFUSED = "session:refused"
+    SIGNED_OUT = "session:signed_out"
+    USER_CREATED = "user:created"
+    USER_DISABLED = "user:disabled"
+    USER_ENABLED = "user:enabled"
+    TOKEN_CREATED = "token:created"
+    TOKEN_REVOKED = "token:revoked"
+    JOB_CREATED = "job:created"
+    JOB_PAUSED = "job:paused"
+    JOB_RESUMED = "job:resumed"
+    JOB_DELETED = "job:deleted"
+    RUN_REQUESTED = "run:requested"
+    RUN_REFUSED = "run:refused"
+    TASK_EXECUTION_STARTED = "TASK_EXECUTION_STARTED"
+    TASK_EXECUTION_COMPLETED = "TASK_EXECUTION_COMPLETED"
+    TASK_EXECUTION_FAILED = "TASK_EXECUTION_FAILED"

@@ -1,0 +1,1 @@
+"""Postgres: the session, the tables and their migrations."""

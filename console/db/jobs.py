@@ -1,0 +1,97 @@
+"""Jobs and their revisions."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Computed, DateTime, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from console.core.states import JobStatus, Kind
+from console.db.columns import Created, Id, Instant, Json, JsonObject, OrgId
+from console.db.session import Record
+
+ALIVE = text("deleted_at IS NULL")
+NEVER = "timestamptz '9999-12-31 00:00:00+00'"
+WAITING = "next_run_at IS NOT NULL AND deleted_at IS NULL AND NOT (status = 'paused' AND kind = 'once')"
+
+
+def one_of(column: str, values: type[JobStatus] | type[Kind]) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+class Job(Record):
+    """A row of the job table: a task with arguments and a schedule.
+
+    It carries what the table shows of its runs, so that a page is one index scan: `active_run_id`
+    is the newest run that has not ended, `last_*` describe the newest that has. `sort_at` is
+    `next_run_at`, or the year 9999 when there is none.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(one_of("status", JobStatus), name="status"),
+        CheckConstraint(one_of("kind", Kind), name="kind"),
+        Index("uq_jobs_org_id_key", "org_id", "key", unique=True, postgresql_where=ALIVE),
+        Index("ix_jobs_nearest", "org_id", "sort_at", "name", "id", postgresql_where=ALIVE),
+        Index("ix_jobs_status", "org_id", "status", "sort_at", "name", "id", postgresql_where=ALIVE),
+        Index("ix_jobs_kind", "org_id", "kind", "sort_at", "name", "id", postgresql_where=ALIVE),
+        Index("ix_jobs_category", "org_id", "category", "sort_at", "name", "id", postgresql_where=ALIVE),
+        Index("ix_jobs_task", "org_id", "task", postgresql_where=ALIVE),
+        Index("ix_jobs_due", "next_run_at", postgresql_where=text(WAITING)),
+        Index("ix_jobs_unapplied", "id", postgresql_where=text("applied_revision <> revision")),
+        Index("ix_jobs_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
+    )
+    id: Mapped[Id]
+    org_id: Mapped[OrgId]
+    key: Mapped[str]
+    name: Mapped[str]
+    task: Mapped[str]
+    category: Mapped[str]
+    subject: Mapped[str] = mapped_column(server_default=text("''"))
+    recipient: Mapped[str | None]
+    args: Mapped[JsonObject]
+    kind: Mapped[str]
+    schedule: Mapped[Json]
+    timezone: Mapped[str]
+    overlap: Mapped[str] = mapped_column(server_default=text("'skip'"))
+    catch_up: Mapped[str] = mapped_column(server_default=text("'latest'"))
+    catch_up_window_seconds: Mapped[int | None]
+    status: Mapped[str] = mapped_column(server_default=text("'scheduled'"))
+    status_reason: Mapped[str | None]
+    status_note: Mapped[str | None]
+    next_run_at: Mapped[Instant | None]
+    sort_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), Computed(f"coalesce(next_run_at, {NEVER})", persisted=True)
+    )
+    search: Mapped[str] = mapped_column(
+        Computed(
+            "lower(name || ' ' || key || ' ' || task || ' ' || subject || ' ' || coalesce(recipient, ''))",
+            persisted=True,
+        )
+    )
+    revision: Mapped[int] = mapped_column(server_default=text("1"))
+    applied_revision: Mapped[int] = mapped_column(server_default=text("0"))
+    active_run_id: Mapped[UUID | None]
+    last_run_id: Mapped[UUID | None]
+    last_run_state: Mapped[str | None]
+    last_run_at: Mapped[Instant | None]
+    last_run_reason: Mapped[str | None]
+    last_run_note: Mapped[str | None]
+    changed_at: Mapped[Created]
+    created_at: Mapped[Created]
+    deleted_at: Mapped[Instant | None]
+
+
+class JobRevision(Record):
+    """One definition of a job, never overwritten: what was changed, by whom, from where and why."""
+
+    __tablename__ = "job_revisions"
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[OrgId]
+    definition: Mapped[Json]
+    changes: Mapped[JsonObject]
+    actor: Mapped[str]
+    origin: Mapped[str]
+    reason: Mapped[str | None]
+    created_at: Mapped[Created]

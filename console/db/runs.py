@@ -1,0 +1,84 @@
+"""Runs and their log lines."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from console.core.states import ACTIVE, RunState, Trigger
+from console.db.columns import Id, Instant, JsonList, JsonObject, OrgId
+from console.db.session import Record
+
+
+def listed(values: type[RunState] | type[Trigger] | tuple[RunState, ...]) -> str:
+    return ", ".join(repr(value.value) for value in values)
+
+
+class Run(Record):
+    """One execution, or one decision not to execute.
+
+    `attempt` counts the starts; `lease_until` is how long the worker that holds the attempt may be
+    silent. `enqueued_at` is null while the run waits for its push to Redis.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({listed(RunState)})", name="state"),
+        CheckConstraint(f"trigger IN ({listed(Trigger)})", name="trigger"),
+        UniqueConstraint("job_id", "slot"),
+        UniqueConstraint("org_id", "idempotency_key"),
+        Index("ix_runs_job", "job_id", "requested_at", "id"),
+        Index("ix_runs_recent", "org_id", "requested_at", "id"),
+        Index("ix_runs_state", "org_id", "state", "requested_at", "id"),
+        Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
+        Index("ix_runs_queued", "enqueued_at", "id", postgresql_where=text("state = 'queued'")),
+        Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
+        Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("ix_runs_task", "org_id", "task", "requested_at"),
+    )
+    id: Mapped[Id]
+    org_id: Mapped[OrgId]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    task: Mapped[str]
+    queue: Mapped[str]
+    priority: Mapped[str] = mapped_column(server_default=text("'normal'"))
+    trigger: Mapped[str]
+    state: Mapped[str]
+    reason_code: Mapped[str | None]
+    reason: Mapped[str | None]
+    slot: Mapped[Instant | None]
+    idempotency_key: Mapped[str | None]
+    revision: Mapped[int]
+    args: Mapped[JsonObject]
+    dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    requested_by: Mapped[str]
+    requester_id: Mapped[UUID | None]
+    recipient: Mapped[str | None]
+    requested_at: Mapped[Instant]
+    enqueued_at: Mapped[Instant | None]
+    started_at: Mapped[Instant | None]
+    finished_at: Mapped[Instant | None]
+    seen_at: Mapped[Instant | None]
+    retry_at: Mapped[Instant | None]
+    lease_until: Mapped[Instant | None]
+    beat_at: Mapped[Instant | None]
+    worker: Mapped[str | None]
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    progress: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    changes: Mapped[JsonList]
+
+
+class RunLog(Record):
+    """One line that a task wrote while it ran."""
+
+    __tablename__ = "run_logs"
+    __table_args__ = (Index(None, "run_id", "id"),)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    at: Mapped[Instant]
+    message: Mapped[str]

@@ -1,0 +1,90 @@
+"""The session through which services reach Postgres."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+from console.core.errors import Unavailable
+
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=CONVENTION)
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+if TYPE_CHECKING:
+    Record = Base
+else:
+    Record = db.Model
+
+
+def engine_options() -> dict[str, object]:
+    """Options of the pool: connections are tried before use, and a lost server is noticed within 5 s."""
+    return {
+        "pool_pre_ping": True,
+        "pool_size": 12,
+        "max_overflow": 20,
+        "pool_timeout": 5,
+        "connect_args": {"connect_timeout": 5, "application_name": "callboard", "options": "-c timezone=UTC"},
+    }
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commits at the end, rolls back on any error; raises `Unavailable` when Postgres can't be reached."""
+    try:
+        yield
+        db.session.commit()
+    except BaseException as error:
+        db.session.rollback()
+        if is_unreachable(error):
+            raise Unavailable() from error
+        raise
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """A read: ends its transaction, so that the next read sees what others have committed."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_unreachable(error):
+            db.session.remove()
+            raise Unavailable() from error
+        raise
+    finally:
+        db.session.rollback()
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error means that the server is gone, rather than that the statement is wrong."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError))
+
+
+def forget_connections(app: Flask) -> None:
+    """Drops inherited connections in a forked child without closing the parent's."""
+    with app.app_context():
+        db.engine.dispose(close=False)
+
+
+def ping() -> None:
+    """Raises `Unavailable` unless Postgres answers."""
+    with reading():
+        db.session.execute(text("SELECT 1"))

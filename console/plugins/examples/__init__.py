@@ -1,0 +1,1 @@
+"""Examples of tasks, for those who write their own."""

@@ -1,0 +1,1 @@
+"""Maintenance: tasks that look after the console itself."""

@@ -1,0 +1,1 @@
+"""Messages: mail that goes out by a job."""

@@ -1,0 +1,172 @@
+"""The scheduler: rq-scheduler's `Scheduler` with Postgres as its only schedule."""
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from types import FrameType
+
+import structlog
+from flask import Flask
+from redis import Redis
+from rq_scheduler import Scheduler
+
+from console.core.clock import utc_now
+from console.core.errors import Unavailable
+from console.core.settings import Settings
+from console.core.states import Beating
+from console.queue import RunQueue, Ticket, connect
+from console.services import dispatch, execution, pushing, workers
+from console.services.wakeups import Bell
+
+LONGEST_WAIT = timedelta(seconds=5)
+SWEEP_EVERY = timedelta(seconds=3)
+BEAT_EVERY = timedelta(seconds=5)
+RETRY_AFTER = 1.0
+log = structlog.get_logger()
+
+
+class DatabaseScheduler(Scheduler):
+    """Turns due slots into runs and pushes them to RQ.
+
+    Its life: 1 it listens on Postgres; 2 it acknowledges the revisions that it finds; 3 it decides
+    the due slots in batches, each in a transaction of its own that locks the rows it decides, so
+    that any number of schedulers may run; 4 it pushes the tickets of each batch after its commit;
+    5 every few seconds it pushes what a crash kept from Redis and settles runs whose worker fell
+    silent; 6 it waits for the bell, the next slot, a signal, or 5 s, and begins again.
+
+    Nothing about a schedule is kept in Redis or in memory. The lock and the birth key of the
+    original have no part here, for row locks and heartbeats in Postgres take their place.
+    """
+
+    def __init__(
+        self,
+        connection: "Redis[bytes]",
+        name: str,
+        database_url: str,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(connection=connection, name=name, queue_class=RunQueue)
+        self._database_url = database_url
+        self._clock = clock
+        self._is_stopping = False
+        self._born_at = clock()
+        self._reached_at: datetime | None = None
+        self._swept_at: datetime | None = None
+        self._beaten_at: datetime | None = None
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+
+    # What takes the place of the original's methods ------------------------------------------
+
+    def acquire_lock(self) -> bool:
+        """Row locks keep schedulers apart; there is no lock that could outlive its holder."""
+        return True
+
+    def remove_lock(self) -> None:
+        """There is none."""
+
+    def register_birth(self) -> None:
+        """Heartbeats in Postgres take the place of the key in Redis."""
+
+    def register_death(self) -> None:
+        with suppress(Unavailable):
+            workers.stopped(Beating.SCHEDULER, self.name, now=self._clock())
+
+    def get_jobs_to_queue(self, with_times: bool = False) -> list[Ticket]:
+        """The tickets of one batch of due slots, decided and committed."""
+        done = dispatch.dispatch(scheduler=self.name, now=self._clock())
+        return list(done.tickets)
+
+    def enqueue_jobs(self) -> list[Ticket]:
+        """One pass over all that is due: batch after batch, each pushed after its commit."""
+        dispatch.acknowledge()
+        pushed = self._push(dispatch.retry_due(now=self._clock()))
+        while True:
+            done = dispatch.dispatch(scheduler=self.name, now=self._clock())
+            pushed += self._push(list(done.tickets))
+            if done.due == 0 or self._is_stopping:
+                return pushed
+
+    def heartbeat(self) -> None:
+        now = self._clock()
+        if self._beaten_at is None or now - self._beaten_at >= BEAT_EVERY or now < self._beaten_at:
+            workers.beat(
+                workers.Beat(Beating.SCHEDULER, self.name, socket.gethostname(), os.getpid(), self._born_at),
+                now=now,
+            )
+            self._beaten_at = now
+
+    def _install_signal_handlers(self) -> None:
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, _signum: int, _frame: FrameType | None) -> None:
+        self._is_stopping = True
+        with suppress(BlockingIOError):
+            os.write(self._wake_writer, b"x")
+
+    def run(self, burst: bool = False) -> None:
+        """Works until a signal comes, or for one pass; waits and goes on while Postgres is away."""
+        self._install_signal_handlers()
+        log.info("the scheduler begins", action="scheduler.start", scheduler=self.name)
+        while not self._is_stopping:
+            try:
+                with Bell(self._database_url) as bell:
+                    self._work(bell, burst)
+            except Unavailable:
+                self._reached_at = self._beaten_at = None
+                log.warning("Postgres can't be reached; trying again", action="scheduler.wait")
+                self._pause(RETRY_AFTER)
+            if burst:
+                break
+        self.register_death()
+        log.info("the scheduler has stopped", action="scheduler.stop", scheduler=self.name)
+
+    # Its own steps ----------------------------------------------------------------------------
+
+    def _work(self, bell: Bell, burst: bool) -> None:
+        self._reached_at = self._clock()
+        while not self._is_stopping:
+            self.heartbeat()
+            self.enqueue_jobs()
+            self._sweep()
+            if burst:
+                return
+            self._sleep(bell)
+
+    def _push(self, tickets: list[Ticket]) -> list[Ticket]:
+        pushing.push_tickets(tickets, now=self._clock())
+        return tickets
+
+    def _sweep(self) -> None:
+        """Pushes again what Redis lost, and settles lost runs.
+
+        After an outage of Postgres the workers first get the time of a lease to say that they live.
+        """
+        now = self._clock()
+        if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
+            return
+        self._swept_at = now
+        pushing.push_missing(now=now)
+        if self._reached_at is not None and now - self._reached_at > execution.LEASE:
+            dispatch.recover(now=now)
+
+    def _sleep(self, bell: Bell) -> None:
+        wait = min(dispatch.next_due(now=self._clock()) or LONGEST_WAIT, SWEEP_EVERY, LONGEST_WAIT)
+        select.select([bell, self._wake_reader], [], [], wait.total_seconds())
+        bell.drain()
+
+    def _pause(self, seconds: float) -> None:
+        select.select([self._wake_reader], [], [], seconds)
+
+
+def main(app: Flask) -> None:
+    """Runs a scheduler until SIGINT or SIGTERM."""
+    settings: Settings = app.extensions["console_settings"]
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    with app.app_context():
+        DatabaseScheduler(connect(settings.redis_url), name, settings.database_url).run()

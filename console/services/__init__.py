@@ -1,0 +1,1 @@
+"""One transaction each: check, write, audit; answers are frozen dataclasses."""

@@ -1,0 +1,68 @@
+"""The demonstration workspace: an org, its first admin, and real jobs that run and do what they say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from console.core.actor import Actor
+from console.core.errors import UnknownTask
+from console.core.states import ActorKind, Role
+from console.db.jobs import Job
+from console.db.people import Org, User
+from console.db.session import db, reading, transaction
+from console.services import jobs, orgs, people
+
+ORG_NAME = "Northside"
+ORG_SLUG = "northside"
+DEFAULT_EMAIL = "admin@northside.example"
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """The first admin; `password` is None when the admin was there already."""
+
+    email: str
+    password: str | None
+
+
+def seed(
+    wanted: Sequence[jobs.NewJob], *, timezone: str, email: str | None, password: str | None, now: datetime
+) -> Seeded:
+    """Makes what is missing of the workspace and leaves alone what is there."""
+    actor = _org_actor(timezone)
+    address = (email or DEFAULT_EMAIL).strip().lower()
+    made = _admin(actor, address, password, now)
+    with transaction():
+        for new in wanted:
+            _job(actor, new, now)
+    return Seeded(address, made)
+
+
+def _org_actor(timezone: str) -> Actor:
+    with reading():
+        org = db.session.execute(select(Org.id, Org.name, Org.timezone).where(Org.slug == ORG_SLUG)).first()
+    if org is None:
+        org_id = orgs.create_org(ORG_NAME, ORG_SLUG, timezone)
+        return Actor(ActorKind.SYSTEM, org_id, ORG_NAME, timezone, Role.ADMIN, "set-up")
+    return Actor(ActorKind.SYSTEM, org[0], org[1], org[2], Role.ADMIN, "set-up")
+
+
+def _admin(actor: Actor, email: str, password: str | None, now: datetime) -> str | None:
+    with reading():
+        exists = db.session.scalar(select(User.id).where(User.email == email)) is not None
+        has_admin = people.first_admin(actor.org_id) is not None
+    if exists or has_admin:
+        return None
+    return people.create_user(actor, email, Role.ADMIN, password=password, now=now)[1]
+
+
+def _job(actor: Actor, new: jobs.NewJob, now: datetime) -> None:
+    key = new.key or new.task.rsplit(".", 1)[-1]
+    if db.session.scalar(select(Job.id).where(Job.org_id == actor.org_id, Job.key == key)):
+        return
+    try:
+        jobs.insert(actor, new, now)
+    except UnknownTask:
+        return

@@ -1,0 +1,319 @@
+"""Jobs: listing, finding, creating, pausing and deleting them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import Select, func, select, tuple_, update
+
+from console.core.actor import Actor
+from console.core.errors import Invalid, NotFound, UnknownTask
+from console.core.names import key_of, suggest
+from console.core.reasons import Reason
+from console.core.registry import registry
+from console.core.schedule import Schedule, first_slot, parse
+from console.core.states import CatchUp, JobStatus, Kind, Overlap, Role
+from console.core.tags import Tag
+from console.core.task import Task
+from console.db.jobs import Job, JobRevision
+from console.db.session import db, reading, transaction
+from console.services import audit, paging, wakeups
+from console.services.job_views import views
+from console.services.orgs import zone
+from console.services.views import JobFilter, JobPage, JobView
+from console.services.workers import fleet
+
+COUNTED_UP_TO = 10_000
+KEY = re.compile(r"^[a-z0-9][a-z0-9_.:]{0,119}$")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to create; `schedule` has the contract's shape, `key` and `name` come from the task if None."""
+
+    task: str
+    name: str | None = None
+    key: str | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"type": "manual"})
+    timezone: str | None = None
+    subject: str = ""
+    recipient: str | None = None
+    overlap: str = "skip"
+    catch_up: str = "latest"
+    catch_up_window_seconds: int | None = None
+
+
+def page(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> JobPage:
+    """One page, nearest first, then by name; raises `Invalid` that names `cursor` or `limit`."""
+    with reading():
+        rows = _rows(actor, wanted, cursor, limit)
+        found = views(rows[:limit], fleet(now), now)
+        total = _count(actor, wanted)
+        last = rows[limit - 1] if len(rows) > limit else None
+        following = paging.encode(last.sort_at, last.name, last.id) if last else None
+        return JobPage(
+            found,
+            following,
+            _version(found, following),
+            now,
+            min(total, COUNTED_UP_TO),
+            total > COUNTED_UP_TO,
+        )
+
+
+def page_version(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> str:
+    """The version that `page` would have: the same rows, without counting them."""
+    with reading():
+        rows = _rows(actor, wanted, cursor, limit)
+        last = rows[limit - 1] if len(rows) > limit else None
+        following = paging.encode(last.sort_at, last.name, last.id) if last else None
+        return _version(views(rows[:limit], fleet(now), now), following)
+
+
+def _version(jobs: Sequence[JobView], following: str | None) -> str:
+    text = "".join(job.version for job in jobs) + (following or "")
+    return sha256(text.encode()).hexdigest()[:20]
+
+
+def _rows(actor: Actor, wanted: JobFilter, cursor: str | None, limit: int) -> list[Job]:
+    query = _filtered(select(Job), actor, wanted)
+    if cursor:
+        after = paging.decode(cursor, "dsu")
+        query = query.where(tuple_(Job.sort_at, Job.name, Job.id) > tuple_(*after))
+    query = query.order_by(Job.sort_at, Job.name, Job.id).limit(paging.check_limit(limit) + 1)
+    return list(db.session.scalars(query))
+
+
+def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]:
+    query = query.where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+    if wanted.q:
+        query = query.where(Job.search.contains(wanted.q.strip().lower(), autoescape=True))
+    if wanted.status:
+        query = query.where(Job.status == wanted.status)
+    if wanted.kind:
+        query = query.where(Job.kind == wanted.kind)
+    if wanted.category:
+        query = query.where(Job.category == wanted.category)
+    if wanted.since:
+        query = query.where(Job.sort_at >= wanted.since)
+    if wanted.until:
+        query = query.where(Job.sort_at <= wanted.until)
+    return query
+
+
+def _count(actor: Actor, wanted: JobFilter) -> int:
+    capped = _filtered(select(Job.id), actor, wanted).limit(COUNTED_UP_TO + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(capped)) or 0
+
+
+def get(actor: Actor, job_id: UUID, *, now: datetime) -> JobView:
+    """The job of this id in the actor's org; raises `NotFound`."""
+    with reading():
+        return view_of(load(actor, job_id), now)
+
+
+def view_of(job: Job, now: datetime) -> JobView:
+    """The view of one row, inside the caller's transaction."""
+    return views([job], fleet(now), now)[0]
+
+
+def load(actor: Actor, job_id: UUID, *, lock: bool = False) -> Job:
+    """The row itself, inside the caller's transaction; another org's is not found."""
+    query = select(Job).where(Job.id == job_id, Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+    job = db.session.scalar(query.with_for_update() if lock else query)
+    if job is None:
+        raise NotFound("There is no such job.")
+    return job
+
+
+def find(actor: Actor, name: str, *, now: datetime) -> JobView:
+    """The job that `name` means: an id, a key in any spelling, or a task that has one job.
+
+    Raises `NotFound` or `UnknownTask` with suggestions.
+    """
+    with reading():
+        job = find_row(actor, name)
+        if job is None:
+            raise unknown_name(actor, name)
+        return view_of(job, now)
+
+
+def find_row(actor: Actor, name: str) -> Job | None:
+    """As `find`, inside the caller's transaction; None when nothing is called so."""
+    query = select(Job).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+    try:
+        return db.session.scalar(query.where(Job.id == UUID(name.strip())))
+    except ValueError:
+        pass
+    by_key = db.session.scalar(query.where(Job.key == key_of(name))) if "." not in name else None
+    if by_key is not None:
+        return by_key
+    try:
+        path = registry.resolve(name).path
+    except UnknownTask:
+        path = name.strip()
+    return db.session.scalar(query.where(Job.task == path).order_by(Job.created_at, Job.id).limit(1))
+
+
+def unknown_name(actor: Actor, name: str) -> UnknownTask:
+    """The error for a name that finds nothing, with the nearest keys of jobs and tasks."""
+    keys = list(db.session.scalars(select(Job.key).where(Job.org_id == actor.org_id).limit(1000)))
+    near = suggest(name, [*keys, *(task.key for task in registry.all())])
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    return UnknownTask(
+        f"No job or task is called “{name[:200]}”.{hint}",
+        fields={"task_name": ["no such task"]},
+        suggestions=near,
+    )
+
+
+def categories(actor: Actor) -> list[str]:
+    """The categories of the org's jobs, in alphabetical order."""
+    with reading():
+        query = select(Job.category).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None)).distinct()
+        return sorted(db.session.scalars(query))
+
+
+def create(actor: Actor, new: NewJob, *, now: datetime) -> JobView:
+    """Creates a job; raises `Forbidden`, `UnknownTask`, or `Invalid` that names the field."""
+    actor.require(Role.OPERATOR)
+    with transaction():
+        job = insert(actor, new, now)
+        return view_of(job, now)
+
+
+def insert(actor: Actor, new: NewJob, now: datetime) -> Job:
+    """As `create`, inside the caller's transaction and without asking for the role."""
+    task = registry.resolve(new.task)
+    schedule = parse(new.schedule)
+    _check_future(schedule, now)
+    zone_name = new.timezone or actor.zone
+    job = Job(
+        org_id=actor.org_id,
+        key=_free_key(actor, new.key or task.key),
+        name=_name(new.name or task.title),
+        task=task.path,
+        category=task.category,
+        subject=new.subject,
+        recipient=new.recipient,
+        args=check_args(task, new.args),
+        kind=schedule.kind,
+        schedule=schedule.as_json(),
+        timezone=zone_name,
+        overlap=_one_of("overlap", Overlap, new.overlap),
+        catch_up=_one_of("catch_up", CatchUp, new.catch_up),
+        catch_up_window_seconds=new.catch_up_window_seconds,
+        status=JobStatus.SCHEDULED,
+        next_run_at=first_slot(schedule, zone(zone_name), now),
+        revision=1,
+        applied_revision=1 if schedule.kind is Kind.MANUAL else 0,
+        changed_at=now,
+        created_at=now,
+    )
+    db.session.add(job)
+    db.session.flush()
+    _add_revision(actor, job, {}, now)
+    audit.add(actor, Tag.JOB_CREATED, audit.Subject("job", job.id), now=now, new=definition(job))
+    wakeups.notify()
+    return job
+
+
+def _check_future(schedule: Schedule, now: datetime) -> None:
+    if schedule.at is not None and schedule.at < now:
+        text = "lies in the past; choose an instant to come"
+        raise Invalid(f"at: {text}", reason=Reason.IN_THE_PAST, fields={"at": [text]})
+
+
+def _free_key(actor: Actor, wanted: str) -> str:
+    key = wanted.strip().lower().replace("-", "_").replace(" ", "_")
+    if not KEY.match(key):
+        raise Invalid("key: letters, digits and _", fields={"key": ["use letters, digits and _"]})
+    taken = select(Job.id).where(Job.org_id == actor.org_id, Job.key == key, Job.deleted_at.is_(None))
+    if db.session.scalar(taken):
+        raise Invalid(f"key: {key} is taken", fields={"key": [f"{key} is taken by another job"]})
+    return key
+
+
+def _name(name: str) -> str:
+    if not name.strip() or len(name) > 200:
+        raise Invalid("name: 1 to 200 characters", fields={"name": ["1 to 200 characters"]})
+    return name.strip()
+
+
+def _one_of(name: str, values: type[Overlap] | type[CatchUp], value: str) -> str:
+    if value not in list(values):
+        text = f"must be one of {', '.join(values)}"
+        raise Invalid(f"{name}: {text}", fields={name: [text]})
+    return value
+
+
+def check_args(task: Task, args: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as the task's `params` read them; raises `Invalid` that names each field."""
+    try:
+        return task.params.model_validate(dict(args)).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as error:
+        fields: dict[str, list[str]] = {}
+        for item in error.errors():
+            fields.setdefault(".".join(("args", *map(str, item["loc"]))), []).append(item["msg"])
+        raise Invalid(f"{'; '.join(fields)}: not what the task takes", fields=fields) from error
+
+
+def definition(job: Job) -> dict[str, Any]:
+    """What a revision keeps of a job."""
+    names = ("name", "task", "args", "schedule", "timezone", "overlap", "catch_up", "catch_up_window_seconds")
+    return {name: getattr(job, name) for name in names} | {"enabled": job.status != JobStatus.PAUSED}
+
+
+def _add_revision(actor: Actor, job: Job, changes: Mapping[str, Any], now: datetime) -> None:
+    db.session.add(
+        JobRevision(
+            job_id=job.id,
+            revision=job.revision,
+            org_id=job.org_id,
+            definition=definition(job),
+            changes=dict(changes),
+            actor=actor.name,
+            origin=actor.kind,
+            created_at=now,
+        )
+    )
+
+
+def set_paused(actor: Actor, job_id: UUID, paused: bool, *, note: str | None, now: datetime) -> JobView:
+    """Pauses or resumes a job, which is a new revision; doing it twice changes nothing. Raises `NotFound`."""
+    actor.require(Role.OPERATOR)
+    with transaction():
+        job = load(actor, job_id, lock=True)
+        if (job.status == JobStatus.PAUSED) == paused:
+            return view_of(job, now)
+        old = job.status
+        job.status = JobStatus.PAUSED if paused else JobStatus.SCHEDULED
+        job.status_reason = Reason.PAUSED if paused else None
+        job.status_note = note[:500] if paused and note else None
+        job.revision += 1
+        job.changed_at = now
+        _add_revision(actor, job, {"status": {"old": old, "new": job.status}}, now)
+        tag = Tag.JOB_PAUSED if paused else Tag.JOB_RESUMED
+        changed = {"status": job.status}
+        subject = audit.Subject("job", job.id)
+        audit.add(actor, tag, subject, now=now, old={"status": old}, new=changed, reason=note)
+        wakeups.notify()
+        return view_of(job, now)
+
+
+def delete(actor: Actor, job_id: UUID, *, now: datetime) -> None:
+    """Deletes a job softly, so that it can be brought back for 24 hours; raises `NotFound`."""
+    actor.require(Role.OPERATOR)
+    with transaction():
+        gone = update(Job).where(Job.id == job_id, Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+        row = db.session.execute(gone.values(deleted_at=now, changed_at=now).returning(Job.key)).first()
+        if row is None:
+            raise NotFound("There is no such job.")
+        audit.add(actor, Tag.JOB_DELETED, audit.Subject("job", job_id), now=now, old={"key": row[0]})
+        wakeups.notify()

@@ -1,0 +1,101 @@
+"""Sends mail over SMTP; the Message-ID is made from the run, so that a mail can be traced to it."""
+
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate
+from urllib.parse import unquote, urlsplit
+
+from console.core.errors import ConsoleError
+from console.core.reasons import Reason
+
+TIMEOUT = 20.0
+RUN_HEADER = "X-Callboard-Run"
+
+
+class SendFailed(ConsoleError):
+    """The mail server did not take the message."""
+
+    reason = Reason.SEND_FAILED
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to one or more recipients, sent on behalf of a run."""
+
+    run_id: str
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Server:
+    url: str = ""
+    sender: str = "callboard@localhost"
+
+
+_server = _Server()
+
+
+def configure(url: str, sender: str) -> None:
+    """Sets the server, as smtp://[user:password@]host[:port], smtps:// for TLS from the first byte."""
+    global _server  # noqa: PLW0603  (wired once by the app)
+    _server = _Server(url, sender)
+
+
+def send(message: Message) -> str:
+    """Sends the message and answers its Message-ID; raises `SendFailed` with the server's own answer."""
+    if not _server.url:
+        raise SendFailed("No mail server is configured: set SMTP_URL.")
+    mail = _compose(message)
+    try:
+        with _connect(_server.url) as server:
+            server.send_message(mail)
+    except (smtplib.SMTPException, OSError) as error:
+        raise SendFailed(f"The mail server did not take the message: {_answer(error)}") from error
+    return str(mail["Message-ID"])
+
+
+def _compose(message: Message) -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"] = _server.sender
+    mail["To"] = ", ".join(message.recipients)
+    mail["Subject"] = message.subject
+    mail["Date"] = formatdate(localtime=False)
+    mail["Message-ID"] = f"<{message.run_id}@{_server.sender.rsplit('@', 1)[-1]}>"
+    mail[RUN_HEADER] = message.run_id
+    mail.set_content(message.text)
+    return mail
+
+
+def _connect(url: str) -> smtplib.SMTP:
+    parts = urlsplit(url)
+    host, context = parts.hostname or "localhost", ssl.create_default_context()
+    if parts.scheme == "smtps":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=TIMEOUT, context=context)
+    else:
+        server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT)
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+    if parts.username:
+        server.login(unquote(parts.username), unquote(parts.password or ""))
+    return server
+
+
+def _answer(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "; ".join(
+            f"{to}: {code} {text.decode('utf-8', 'replace')}" for to, (code, text) in error.recipients.items()
+        )
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return f"{error.smtp_code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}"
+    return str(error) or type(error).__name__
+
+
+def is_configured() -> bool:
+    """Whether a mail server is set."""
+    return bool(_server.url)

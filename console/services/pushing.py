@@ -1,0 +1,80 @@
+"""From Postgres to Redis: pushes the tickets of committed runs, and stamps what was pushed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as UuidType
+
+from console.core.states import Priority, RunState
+from console.db.runs import Run
+from console.db.session import db, reading, transaction
+from console.queue import QueueUnavailable, Ticket, queues
+
+LOST_AFTER = timedelta(seconds=4)
+BATCH = 20_000
+log = structlog.get_logger()
+
+
+def push(run_ids: Sequence[UUID], *, now: datetime) -> int:
+    """Pushes queued runs that were not pushed yet; answers how many, 0 when Redis can't be reached."""
+    with reading():
+        query = select(Run.id, Run.queue, Run.priority).where(
+            Run.id.in_(run_ids), Run.state == RunState.QUEUED, Run.enqueued_at.is_(None)
+        )
+        tickets = [
+            Ticket(id_, queue, Priority(priority)) for id_, queue, priority in db.session.execute(query)
+        ]
+    return push_tickets(tickets, now=now)
+
+
+def push_tickets(tickets: Sequence[Ticket], *, now: datetime) -> int:
+    """Pushes tickets in one pipeline and stamps their runs; answers as `push` does."""
+    if not tickets:
+        return 0
+    try:
+        queues.push(tickets)
+    except QueueUnavailable as error:
+        log.warning(
+            "runs wait in Postgres until Redis is back", action="push", count=len(tickets), error=str(error)
+        )
+        return 0
+    _stamp([ticket.run_id for ticket in tickets], now)
+    return len(tickets)
+
+
+def _stamp(run_ids: Sequence[UUID], now: datetime) -> None:
+    """Stamps the instant after the push by Postgres' clock, never earlier than `now`."""
+    ids = bindparam("ids", list(run_ids), type_=ARRAY(UuidType))
+    pushed = update(Run).where(Run.id == func.any(ids))
+    with transaction():
+        db.session.execute(pushed.values(enqueued_at=func.greatest(func.clock_timestamp(), now)))
+
+
+def push_missing(*, now: datetime) -> int:
+    """Pushes what a crash or an outage kept from Redis; answers how many.
+
+    These are queued runs without a stamp, and stamped ones that lie in no lane of Redis any more
+    (after FLUSHALL, or when a worker died right after taking one). A run that is taken this very
+    moment may be pushed a second time; its claim finds it taken and does nothing.
+    """
+    with reading():
+        lost = Run.enqueued_at.is_(None) | (Run.enqueued_at < now - LOST_AFTER)
+        query = select(Run.id, Run.queue, Run.priority, Run.enqueued_at)
+        query = query.where(
+            Run.state == RunState.QUEUED, lost, Run.requested_at <= now - timedelta(seconds=1)
+        )
+        rows = db.session.execute(query.order_by(Run.enqueued_at.nulls_first(), Run.id).limit(BATCH)).all()
+    if not rows:
+        return 0
+    try:
+        waiting = queues.waiting({row.queue for row in rows})
+    except QueueUnavailable:
+        return 0
+    missing = [
+        Ticket(row.id, row.queue, Priority(row.priority)) for row in rows if str(row.id) not in waiting
+    ]
+    return push_tickets(missing, now=now)

@@ -1,0 +1,172 @@
+"""Runs: listing, reading, following and waiting for them."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_, update
+
+from console.core.actor import Actor
+from console.core.errors import NotFound
+from console.core.hops import hops, silence
+from console.core.names import title_of
+from console.core.reasons import Reason
+from console.core.registry import registry
+from console.core.states import TERMINAL, RunState, Trigger
+from console.db.jobs import Job
+from console.db.runs import Run, RunLog
+from console.db.session import db, reading, transaction
+from console.services import paging
+from console.services.job_views import max_attempts, stamps
+from console.services.views import LogLine, RunFilter, RunPage, RunView
+from console.services.workers import Fleet, fleet
+
+WAIT_STEP = 0.05
+
+
+def page(actor: Actor, wanted: RunFilter, *, cursor: str | None, limit: int, now: datetime) -> RunPage:
+    """One page of runs, newest first; raises `Invalid` that names `cursor` or `limit`."""
+    query = _filtered(_joined(actor), wanted)
+    if cursor:
+        after = paging.decode(cursor, "du")
+        query = query.where(tuple_(Run.requested_at, Run.id) < tuple_(*after))
+    query = query.order_by(Run.requested_at.desc(), Run.id.desc()).limit(paging.check_limit(limit) + 1)
+    with reading():
+        rows = db.session.execute(query).all()
+        seen = fleet(now)
+        found = [_view(run, job, seen, now) for run, job in rows[:limit]]
+    last = found[-1] if len(rows) > limit else None
+    return RunPage(found, paging.encode(last.requested_at, last.id) if last else None, now)
+
+
+def _joined(actor: Actor) -> Select[tuple[Run, Job]]:
+    return select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.org_id == actor.org_id)
+
+
+def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
+    if wanted.job_id:
+        query = query.where(Run.job_id == wanted.job_id)
+    if wanted.state:
+        query = query.where(Run.state == wanted.state)
+    if wanted.trigger:
+        query = query.where(Run.trigger == wanted.trigger)
+    if wanted.since:
+        query = query.where(Run.requested_at >= wanted.since)
+    if wanted.until:
+        query = query.where(Run.requested_at <= wanted.until)
+    return query
+
+
+def get(actor: Actor, run_id: UUID, *, now: datetime) -> RunView:
+    """The run of this id in the actor's org; raises `NotFound`."""
+    with reading():
+        return load_view(actor, run_id, now)
+
+
+def load_view(actor: Actor, run_id: UUID, now: datetime) -> RunView:
+    """As `get`, inside the caller's transaction."""
+    found = db.session.execute(_joined(actor).where(Run.id == run_id)).first()
+    if found is None:
+        raise NotFound("There is no such run.")
+    return _view(found[0], found[1], fleet(now), now)
+
+
+def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
+    task = registry.get(run.task)
+    around = seen.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at)
+    ended = run.finished_at or now
+    return RunView(
+        id=run.id,
+        job_id=run.job_id,
+        job_name=job.name,
+        job_key=job.key,
+        task=run.task,
+        task_title=task.title if task else title_of(run.task.rsplit(".", 1)[-1]),
+        done_word=task.done if task else "done",
+        queue=run.queue,
+        trigger=Trigger(run.trigger),
+        state=RunState(run.state),
+        reason_code=Reason(run.reason_code) if run.reason_code else None,
+        reason=run.reason,
+        slot=run.slot,
+        requested_at=run.requested_at,
+        queued_at=run.enqueued_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        seen_at=run.seen_at,
+        retry_at=run.retry_at,
+        duration=ended - run.started_at if run.started_at else None,
+        lateness=run.started_at - run.slot if run.started_at and run.slot else None,
+        attempt=run.attempt,
+        max_attempts=max_attempts(task),
+        dry_run=run.dry_run,
+        args=run.args,
+        result=run.result,
+        error=run.error,
+        progress=run.progress,
+        changes=run.changes,
+        executed_by=run.requested_by,
+        revision=run.revision,
+        worker=run.worker,
+        hops=hops(stamps(run)),
+        silence=silence(stamps(run), around, now),
+        version=_version(run, silence(stamps(run), around, now)),
+        as_of=now,
+    )
+
+
+def _version(run: Run, silent: object) -> str:
+    parts = (
+        run.id,
+        run.state,
+        run.attempt,
+        run.enqueued_at,
+        run.progress,
+        run.seen_at,
+        silent,
+        _last_line(run.id),
+    )
+    return sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _last_line(run_id: UUID) -> int:
+    newest = select(RunLog.id).where(RunLog.run_id == run_id).order_by(RunLog.id.desc()).limit(1)
+    return db.session.scalar(newest) or 0
+
+
+def log(actor: Actor, run_id: UUID, *, after: int = 0, limit: int = 500) -> list[LogLine]:
+    """Up to `limit` log lines in their order: the ones behind line `after`, or the last ones when it is 0."""
+    owned = select(Run.id).where(Run.id == run_id, Run.org_id == actor.org_id)
+    query = select(RunLog).where(RunLog.run_id.in_(owned)).limit(limit)
+    with reading():
+        if after:
+            rows: Sequence[RunLog] = db.session.scalars(
+                query.where(RunLog.id > after).order_by(RunLog.id)
+            ).all()
+        else:
+            rows = db.session.scalars(query.order_by(RunLog.id.desc())).all()[::-1]
+        return [LogLine(row.id, row.at, row.attempt, row.message) for row in rows]
+
+
+def mark_seen(actor: Actor, run_id: UUID, *, now: datetime) -> None:
+    """Records the first time that a person's page showed how the run ended."""
+    seen = update(Run).where(
+        Run.id == run_id, Run.org_id == actor.org_id, Run.seen_at.is_(None), Run.state.in_(TERMINAL)
+    )
+    with transaction():
+        db.session.execute(seen.values(seen_at=now))
+
+
+def wait(actor: Actor, run_id: UUID, *, seconds: float, clock: Callable[[], datetime]) -> RunView:
+    """The run once it has ended, or as it stands after `seconds`; raises `NotFound`."""
+    deadline = clock() + timedelta(seconds=seconds)
+    while True:
+        with reading():
+            state = db.session.scalar(select(Run.state).where(Run.id == run_id, Run.org_id == actor.org_id))
+        now = clock()
+        if state is None or RunState(state).is_terminal or now >= deadline:
+            return get(actor, run_id, now=now)
+        time.sleep(WAIT_STEP)

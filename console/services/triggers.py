@@ -1,0 +1,189 @@
+"""Send now, Run now and their kin: an accepted trigger makes exactly one run, a refused one says why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from console.core.actor import Actor
+from console.core.errors import Invalid, NotFound, Refused, UnknownTask
+from console.core.reasons import Reason, Refusal
+from console.core.registry import registry
+from console.core.states import Priority, Role, RunState, Trigger
+from console.core.tags import Tag
+from console.core.task import Check, Task
+from console.db.jobs import Job
+from console.db.runs import Run
+from console.db.session import db, reading, transaction
+from console.services import audit, jobs, pushing
+from console.services.runs import get
+from console.services.views import JobView, RunView
+from console.services.workers import fleet
+
+LONGEST_KEY = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: the idempotency `key` (None: each call is its own), and arguments that replace the job's."""
+
+    trigger: Trigger
+    key: str | None = None
+    args: Mapping[str, Any] | None = None
+    dry_run: bool = False
+    override: bool = False
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a click would do; `refusal` is None when it would run."""
+
+    job: JobView
+    refusal: Reason | None
+    text: str | None
+    idempotency_key: str
+
+
+def preflight(actor: Actor, job_id: UUID, *, now: datetime) -> Preflight:
+    """What Send now would answer, and a fresh idempotency key for the click; raises `NotFound`."""
+    with reading():
+        job = jobs.load(actor, job_id)
+        view = jobs.view_of(job, now)
+        refusal = _refusal(actor, job, registry.get(job.task), job.args, now)
+    text = f"{refusal.sentence} {refusal.reason.advice}" if refusal else None
+    return Preflight(view, refusal.reason if refusal else None, text, uuid4().hex)
+
+
+def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> RunView:
+    """Makes a run of the job and pushes it; the same key answers the same run again.
+
+    Raises `NotFound`, `Forbidden`, `Invalid` that names the field, or `Refused` with its reason.
+    When Redis can't be reached the run is accepted all the same and pushed later.
+    """
+    actor.require(Role.OPERATOR)
+    _check_key(request.key)
+    with transaction():
+        job = jobs.load(actor, job_id)
+        run_id, is_new = _request(actor, job, request, now)
+    if is_new:
+        pushing.push([run_id], now=now)
+    return get(actor, run_id, now=now)
+
+
+def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datetime) -> RunView:
+    """As `send_now`, by any spelling of a job's or task's name; a task without a job gets a manual one.
+
+    Raises `UnknownTask` with suggestions.
+    """
+    actor.require(Role.OPERATOR)
+    _check_key(request.key)
+    with transaction():
+        job = jobs.find_row(actor, task_name) or _manual_job(actor, task_name, now)
+        run_id, is_new = _request(actor, job, request, now)
+    if is_new:
+        pushing.push([run_id], now=now)
+    return get(actor, run_id, now=now)
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and (not key.strip() or len(key) > LONGEST_KEY or not key.isprintable()):
+        text = f"1 to {LONGEST_KEY} printable characters"
+        raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
+
+
+def _manual_job(actor: Actor, task_name: str, now: datetime) -> Job:
+    try:
+        task = registry.resolve(task_name)
+    except UnknownTask as error:
+        raise jobs.unknown_name(actor, task_name) from error
+    return jobs.insert(actor, jobs.NewJob(task=task.path), now)
+
+
+def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[UUID, bool]:
+    known = _known_run(actor, job, request.key)
+    if known is not None:
+        return known, False
+    task = registry.get(job.task)
+    args = _args(task, job, request)
+    refusal = _refusal(actor, job, task, args, now)
+    if refusal is not None:
+        raise Refused(f"{refusal.sentence} {refusal.reason.advice}", reason=refusal.reason)
+    if request.dry_run and not (task and task.dry_run):
+        text = "this task has no dry run"
+        raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
+    run_id = _insert(actor, job, task, request, args, now)
+    if run_id is None:  # another click with this key came first, and has committed by now
+        known = _known_run(actor, job, request.key)
+        if known is None:
+            raise NotFound("The run was deleted while it was asked for.")
+        return known, False
+    _record(actor, job, run_id, request, args, now)
+    return run_id, True
+
+
+def _known_run(actor: Actor, job: Job, key: str | None) -> UUID | None:
+    if key is None:
+        return None
+    query = select(Run.id, Run.job_id).where(Run.org_id == actor.org_id, Run.idempotency_key == key)
+    found = db.session.execute(query).first()
+    if found is not None and found[1] != job.id:
+        text = "was used for another job; take a new one"
+        raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
+    return found[0] if found else None
+
+
+def _args(task: Task | None, job: Job, request: Request) -> dict[str, Any]:
+    if request.args is None or task is None:
+        return dict(job.args)
+    return jobs.check_args(task, request.args)
+
+
+def _refusal(
+    actor: Actor, job: Job, task: Task | None, args: Mapping[str, Any], now: datetime
+) -> Refusal | None:
+    if task is None or not fleet(now).offers(job.task):
+        return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
+    if task.critical:
+        return Refusal(Reason.APPROVAL_REQUIRED)
+    recipient = job.recipient or actor.email
+    check = Check(str(job.org_id), args, recipient, now)
+    return task.requires(check) if task.requires else None
+
+
+def _insert(
+    actor: Actor, job: Job, task: Task | None, request: Request, args: Mapping[str, Any], now: datetime
+) -> UUID | None:
+    values = {
+        "org_id": job.org_id,
+        "job_id": job.id,
+        "task": job.task,
+        "queue": task.queue if task else "default",
+        "priority": task.priority if task else Priority.NORMAL,
+        "trigger": request.trigger,
+        "state": RunState.QUEUED,
+        "idempotency_key": request.key,
+        "revision": job.revision,
+        "args": dict(args),
+        "dry_run": request.dry_run,
+        "requested_by": actor.name,
+        "requester_id": actor.id,
+        "recipient": job.recipient or actor.email,
+        "requested_at": now,
+    }
+    statement = (
+        insert(Run).values(values).on_conflict_do_nothing(index_elements=["org_id", "idempotency_key"])
+    )
+    return db.session.scalar(statement.returning(Run.id))
+
+
+def _record(
+    actor: Actor, job: Job, run_id: UUID, request: Request, args: Mapping[str, Any], now: datetime
+) -> None:
+    shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
+    db.session.execute(shown)
+    new = {"job": job.key, "task": job.task, "trigger": request.trigger, "args": dict(args)}
+    audit.add(actor, Tag.RUN_REQUESTED, audit.Subject("run", run_id), now=now, new=new)

@@ -1,0 +1,283 @@
+"""What services answer: frozen, complete, and read at one instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from console.core.hops import Hop, Silence
+from console.core.reasons import Reason
+from console.core.states import Beating, JobStatus, Kind, Light, Role, RunState, Trigger
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a job that has ended."""
+
+    id: UUID
+    state: RunState
+    finished_at: datetime | None
+    reason_code: Reason | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """The newest run of a job that has not ended, with what the badge needs."""
+
+    id: UUID
+    state: RunState
+    requested_at: datetime
+    started_at: datetime | None
+    attempt: int
+    max_attempts: int
+    retry_at: datetime | None
+    worker: str | None
+    progress: Mapping[str, Any] | None
+    hops: Sequence[Hop]
+    silence: Silence | None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A row of the job table. `button_reason` says why its button is disabled, None when it is not."""
+
+    id: UUID
+    key: str
+    name: str
+    task: str
+    task_title: str
+    kind: Kind
+    category: str
+    subject: str
+    recipient: str | None
+    args: Mapping[str, Any]
+    status: JobStatus
+    status_reason: Reason | None
+    status_note: str | None
+    schedule: Mapping[str, Any]
+    schedule_text: str
+    timezone: str
+    overlap: str
+    catch_up: str
+    catch_up_window_seconds: int | None
+    next_run_at: datetime | None
+    revision: int
+    applied_revision: int
+    is_registered: bool
+    needs_approval: bool
+    takes_dry_run: bool
+    verb: str
+    done_word: str
+    description: str
+    last_run: LastRun | None
+    active_run: ActiveRun | None
+    button_reason: Reason | None
+    button_text: str | None
+    version: str
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """What the table shows; None means all. `q` searches name, key, task, subject and recipient."""
+
+    q: str | None = None
+    status: JobStatus | None = None
+    kind: Kind | None = None
+    category: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """One page of jobs, nearest first; `version` changes whenever anything on it does."""
+
+    jobs: Sequence[JobView]
+    next_cursor: str | None
+    version: str
+    as_of: datetime
+    total: int
+    total_is_capped: bool
+
+    @property
+    def is_active(self) -> bool:
+        return any(job.active_run for job in self.jobs)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    id: int
+    at: datetime
+    attempt: int
+    message: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run with everything its page shows. `duration` is from start to finish, or to now while it runs."""
+
+    id: UUID
+    job_id: UUID
+    job_name: str
+    job_key: str
+    task: str
+    task_title: str
+    done_word: str
+    queue: str
+    trigger: Trigger
+    state: RunState
+    reason_code: Reason | None
+    reason: str | None
+    slot: datetime | None
+    requested_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    seen_at: datetime | None
+    retry_at: datetime | None
+    duration: timedelta | None
+    lateness: timedelta | None
+    attempt: int
+    max_attempts: int
+    dry_run: bool
+    args: Mapping[str, Any]
+    result: Any
+    error: Mapping[str, Any] | None
+    progress: Mapping[str, Any] | None
+    changes: Sequence[Mapping[str, Any]]
+    executed_by: str
+    revision: int
+    worker: str | None
+    hops: Sequence[Hop]
+    silence: Silence | None
+    version: str
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    job_id: UUID | None = None
+    state: RunState | None = None
+    trigger: Trigger | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One page of runs, newest first."""
+
+    runs: Sequence[RunView]
+    next_cursor: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process that sends heartbeats."""
+
+    kind: Beating
+    name: str
+    host: str
+    pid: int
+    light: Light
+    started_at: datetime
+    last_seen: datetime
+    age: timedelta
+    stopped_at: datetime | None
+    queues: Sequence[str]
+    tasks: Sequence[str]
+    run_id: UUID | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """The heartbeat pill: the scheduler's light and the number of live workers, and whether Redis answers."""
+
+    status: Light
+    last_seen: datetime | None
+    age: timedelta | None
+    scheduler: Light
+    live_workers: int
+    redis_is_up: bool
+    components: Sequence[Component]
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """One line of the status API: a task that has a job or ever ran."""
+
+    schedule_name: str
+    task_path: str
+    name: str
+    category: str
+    status: str
+    is_registered: bool
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    last_run_relative: str
+    last_run_state: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail in the outbox; `html_text` is its HTML part as source, None without one."""
+
+    id: UUID
+    run_id: UUID | None
+    received_at: datetime
+    sender: str
+    recipients: Sequence[str]
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class MailPage:
+    mails: Sequence[Mail]
+    next_cursor: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user and their role in one org."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class TokenView:
+    id: UUID
+    name: str
+    role: Role
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    is_revoked: bool
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token at its making: the only time that `secret` is known."""
+
+    secret: str
+    token: TokenView
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session: the cookie's `secret` and when it ends."""
+
+    secret: str
+    expires_at: datetime

@@ -1,0 +1,190 @@
+"""Heartbeats of schedulers and workers, and what live workers serve and offer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from console.core.hops import Surroundings, light_of
+from console.core.registry import registry
+from console.core.states import Beating, Light
+from console.db.operations import Heartbeat
+from console.db.session import db, reading, transaction
+from console.queue import QueueUnavailable, queues
+from console.services.views import Component, Pulse
+
+LIVE_FOR = timedelta(seconds=15)
+LISTED_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a process says of itself with each heartbeat; `pid` is its process id on `host`."""
+
+    kind: Beating
+    name: str
+    host: str
+    pid: int
+    started_at: datetime
+    queues: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    run_id: UUID | None = None
+    details: dict[str, object] = field(default_factory=dict)
+
+
+def beat(beat: Beat, *, now: datetime) -> None:
+    """Records a proof of life; raises `Unavailable`."""
+    values = {
+        "host": beat.host,
+        "pid": beat.pid,
+        "started_at": beat.started_at,
+        "beat_at": now,
+        "stopped_at": None,
+        "queues": list(beat.queues),
+        "tasks": list(beat.tasks),
+        "run_id": beat.run_id,
+        "details": beat.details,
+    }
+    statement = insert(Heartbeat).values(kind=beat.kind, name=beat.name, **values)
+    with transaction():
+        db.session.execute(statement.on_conflict_do_update(index_elements=["kind", "name"], set_=values))
+
+
+def stopped(kind: Beating, name: str, *, now: datetime) -> None:
+    """Records that a process ended in good order, and forgets those not seen for a day."""
+    with transaction():
+        mine = update(Heartbeat).where(Heartbeat.kind == kind, Heartbeat.name == name)
+        db.session.execute(mine.values(stopped_at=now, run_id=None))
+        db.session.execute(delete(Heartbeat).where(Heartbeat.beat_at < now - LISTED_FOR))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All processes that were seen of late, and what the live ones can do."""
+
+    components: tuple[Component, ...]
+    now: datetime
+
+    @property
+    def live_workers(self) -> list[Component]:
+        return [item for item in self.components if item.kind is Beating.WORKER and is_live(item)]
+
+    @property
+    def scheduler_age(self) -> timedelta | None:
+        """How long ago the freshest scheduler was heard; None when all have stopped or none was."""
+        ages = [
+            item.age for item in self.components if item.kind is Beating.SCHEDULER and item.stopped_at is None
+        ]
+        return min(ages, default=None)
+
+    def offers(self, task: str) -> bool:
+        """Whether a live worker offers the task; when none is alive, whether the console itself knows it."""
+        live = self.live_workers
+        if not live:
+            return registry.get(task) is not None
+        return any(task in worker.tasks for worker in live)
+
+    def serves(self, queue: str) -> bool:
+        return any(queue in worker.queues for worker in self.live_workers)
+
+    def surroundings(
+        self, queue: str, task: str, worker: str | None, beat_at: datetime | None, retry_at: datetime | None
+    ) -> Surroundings:
+        """What a waiting run depends on."""
+        live = self.live_workers
+        known = registry.get(task)
+        return Surroundings(
+            queue=queue,
+            task_key=known.key if known else task,
+            scheduler_age=self.scheduler_age,
+            live_workers=len(live),
+            serving_workers=sum(queue in item.queues for item in live),
+            offering_workers=sum(task in item.tasks and queue in item.queues for item in live),
+            worker_name=worker,
+            worker_silence=self.now - beat_at if beat_at else None,
+            retry_at=retry_at,
+        )
+
+
+def is_live(item: Component) -> bool:
+    return item.stopped_at is None and item.age < LIVE_FOR
+
+
+def fleet(now: datetime) -> Fleet:
+    """Reads the heartbeats inside the caller's transaction."""
+    query = select(Heartbeat).where(
+        Heartbeat.beat_at > now - LISTED_FOR,
+        or_(Heartbeat.stopped_at.is_(None), Heartbeat.kind == "scheduler"),
+    )
+    rows = db.session.scalars(query.order_by(Heartbeat.kind, Heartbeat.name))
+    return Fleet(tuple(_component(row, now) for row in rows), now)
+
+
+def _component(row: Heartbeat, now: datetime) -> Component:
+    kind = Beating(row.kind)
+    age = max(now - row.beat_at, timedelta(0))
+    return Component(
+        kind=kind,
+        name=row.name,
+        host=row.host,
+        pid=row.pid,
+        light=light_of(kind, None if row.stopped_at else age),
+        started_at=row.started_at,
+        last_seen=row.beat_at,
+        age=age,
+        stopped_at=row.stopped_at,
+        queues=tuple(row.queues),
+        tasks=tuple(row.tasks),
+        run_id=row.run_id,
+        details=row.details,
+    )
+
+
+def listing(*, now: datetime) -> list[Component]:
+    """Every scheduler and worker of the last day that has not ended in good order."""
+    with reading():
+        return list(fleet(now).components)
+
+
+def pulse(*, now: datetime) -> Pulse:
+    """The heartbeat of the whole: the scheduler's light, the live workers, and whether Redis answers."""
+    with reading():
+        seen = fleet(now)
+        freshest = db.session.scalar(
+            select(func.max(Heartbeat.beat_at)).where(Heartbeat.kind == Beating.SCHEDULER)
+        )
+    scheduler = light_of(Beating.SCHEDULER, seen.scheduler_age)
+    workers = len(seen.live_workers)
+    return Pulse(
+        status=_worst(scheduler, Light.GREEN if workers else Light.RED),
+        last_seen=freshest,
+        age=max(now - freshest, timedelta(0)) if freshest else None,
+        scheduler=scheduler,
+        live_workers=workers,
+        redis_is_up=_redis_is_up(),
+        components=seen.components,
+        as_of=now,
+    )
+
+
+def _worst(*lights: Light) -> Light:
+    order = list(Light)
+    return max(lights, key=order.index)
+
+
+def _redis_is_up() -> bool:
+    try:
+        queues.ping()
+    except QueueUnavailable:
+        return False
+    return True
+
+
+def unserved_queues(seen: Pulse) -> list[str]:
+    """Queues of known tasks that no live worker serves."""
+    live = [item for item in seen.components if item.kind is Beating.WORKER and is_live(item)]
+    served = {queue for worker in live for queue in worker.queues}
+    return [queue for queue in registry.queues() if queue not in served]

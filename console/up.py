@@ -1,0 +1,203 @@
+"""Everything on one machine: servers out of wheels, migrations, the demonstration, processes.
+
+The life of an `up`: lock the home → check the port → start what no URL was given for → migrate → seed →
+start the processes → leave a note for other commands → say the address → keep all alive → stop all in order.
+"""
+
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from console.core import runfile
+from console.core.process import die_with_parent, dying_with_parent
+from console.core.settings import Environment, SettingsError, load_environment, secret_key
+from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
+from console.supervisor import Supervisor, say
+
+READY_SECONDS = 60.0
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class UpError(Exception):
+    """This machine can't run Callboard now; the text is one line that says why and what to do."""
+
+
+def up(with_parent: bool = False) -> int:
+    """Run everything until SIGINT, SIGTERM or SIGHUP; returns the exit code. Main thread only.
+
+    `with_parent`: stop as well when the process that started this one is gone.
+    """
+    if with_parent:
+        die_with_parent(signal.SIGTERM)
+    for sign in STOPPING:
+        signal.signal(sign, signal.default_int_handler)
+    try:
+        _run(load_environment())
+    except KeyboardInterrupt:
+        return 0
+    except (UpError, EmbeddedError, SettingsError) as error:
+        print(f"callboard: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _run(given: Environment) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(_locked(given.home))
+        _check_port(given.port)
+        urls = _servers(given, stack)
+        environment = _environment(given, urls)
+        _command(environment, "migrate")
+        welcome = _command(environment, "seed", "--demo")
+        runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"])
+        stack.callback(runfile.remove, given.home)
+        supervisor = Supervisor(environment, say)
+        stack.callback(_stop, supervisor)
+        _start(supervisor, given, urls)
+        _serve(supervisor, given, welcome)
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Hold the home against a second `up`; the kernel lets go when this process ends, however it ends."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "up.lock").open("a")
+    except OSError as error:
+        raise UpError(f"CONSOLE_HOME {home} can't be used: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UpError(
+                f"already running on {home}: stop that one, or choose another CONSOLE_HOME"
+            ) from None
+        yield
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            raise UpError(
+                f"port {port} can't be used ({error.strerror}): stop what uses it, or set PORT"
+            ) from None
+
+
+def _servers(given: Environment, stack: ExitStack) -> dict[str, str]:
+    """Start a server for each URL that was not given; they stop when the stack unwinds."""
+    urls = {"DATABASE_URL": given.database_url, "REDIS_URL": given.redis_url, "SMTP_URL": given.smtp_url}
+    if not given.database_url:
+        urls["DATABASE_URL"] = _kept(start_postgres(given.home), stack).url
+    if not given.redis_url:
+        urls["REDIS_URL"] = _kept(start_valkey(given.home), stack).url
+    if not given.smtp_url:
+        urls["SMTP_URL"] = f"smtp://127.0.0.1:{_free_port()}"
+    return {name: url for name, url in urls.items() if url}
+
+
+def _kept(server: Server, stack: ExitStack) -> Server:
+    stack.callback(server.stop, 1.5)
+    return server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(given: Environment, urls: dict[str, str]) -> dict[str, str]:
+    """What the children see: the same variables, with nothing left for them to find out."""
+    return {
+        **os.environ,
+        **urls,
+        "CONSOLE_HOME": str(given.home),
+        "CONSOLE_OUTBOX": "0" if given.smtp_url else "1",
+        "PYTHONUNBUFFERED": "1",
+        "SECRET_KEY": given.secret_key or secret_key(given.home),
+    }
+
+
+def _command(environment: dict[str, str], *arguments: str) -> str:
+    """Run `python -m console …` to its end; returns what it printed. Raises UpError when it fails."""
+    done = subprocess.run(  # noqa: S603 - our own program, no shell
+        [sys.executable, "-m", "console", *arguments],
+        env=environment,
+        preexec_fn=dying_with_parent(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UpError(f"{arguments[0]} failed; what it said stands above")
+    return done.stdout.strip()
+
+
+def _start(supervisor: Supervisor, given: Environment, urls: dict[str, str]) -> None:
+    console = (sys.executable, "-m", "console")
+    supervisor.add("web", *console, "web", grace=2)
+    supervisor.add("scheduler", *console, "scheduler", grace=3)
+    for number in range(1, given.workers + 1):
+        supervisor.add(f"worker {number}", *console, "worker", grace=6)
+    if not given.smtp_url:
+        port = urls["SMTP_URL"].rpartition(":")[2]
+        supervisor.add("catcher", *console, "catcher", "--port", port, grace=6.5)
+
+
+def _serve(supervisor: Supervisor, given: Environment, welcome: str) -> None:
+    """Keep the children alive until a signal comes; greet as soon as the web process is ready."""
+    try:
+        _await_ready(supervisor, given.port)
+    finally:  # a stop before that must not swallow the password that was shown to nobody yet
+        _greet(given, welcome)
+    while True:
+        supervisor.tick()
+
+
+def _await_ready(supervisor: Supervisor, port: int) -> None:
+    patience = time.monotonic() + READY_SECONDS
+    while not _ready(port):
+        supervisor.tick(0.05)
+        if time.monotonic() > patience:
+            say("callboard: still not ready; the lines above say what is missing. It goes on trying.")
+            patience += READY_SECONDS
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _greet(given: Environment, welcome: str) -> None:
+    address = given.base_url or f"http://localhost:{given.port}"
+    say(f"\n  Callboard is running: {address}")
+    account = given.admin_email or "the account that was printed at the first start"
+    for line in (welcome or f"Sign in with {account}.").splitlines():
+        say(f"  {line}")
+    say("  Ctrl-C stops it.\n")
+
+
+def _stop(supervisor: Supervisor) -> None:
+    """Stop the children; a second signal meanwhile changes nothing, all of it ends within 10 s anyway."""
+    for sign in STOPPING:
+        signal.signal(sign, signal.SIG_IGN)
+    say("callboard: stopping")
+    supervisor.stop()

@@ -1,0 +1,105 @@
+"""Error pages: what happened, what was not changed, what to do. None of them needs Postgres."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, g, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from console.core.errors import ConsoleError
+from console.core.reasons import Reason
+from console.web.identity import wants_fragment
+
+RETRY_AFTER = 5
+Handler = Callable[[Any], ResponseReturnValue]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error page says; `advice` is what to do."""
+
+    status: int
+    title: str
+    detail: str
+    advice: str
+    reason: Reason | None = None
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    suggestions: Sequence[str] = ()
+
+
+WORDS = {
+    400: ("This can't be read", "The request is not one that a page here makes.", "Go back, reload the page, try again."),
+    401: ("Sign in first", "This page is for people who are signed in.", "Sign in, then come back."),
+    403: ("Not allowed", "Your role does not allow this; nothing was changed.", "Ask an administrator of your org."),
+    404: ("Nothing here", "There is no page or thing at this address.", "Check the address, or begin at the jobs."),
+    405: ("Not this way", "This address does not take this kind of request.", "Go back and use the page's own buttons."),
+    409: ("Not now", "The request can't be granted now; nothing was changed.", "Read the reason, then try again."),
+    413: ("Too large", "The request is larger than the console takes; nothing was changed.", "Send less at once."),
+    422: ("This can't be used", "Part of the request can't be used; nothing was changed.", "Correct it and try again."),
+    429: ("Too many attempts", "There were too many attempts in a short time.", "Wait a few minutes, then try again."),
+    500: ("Something went wrong", "The console met an error of its own.", "Try again; if it stays, give the number below to an administrator."),
+    503: ("Back in a moment", "The database can't be reached just now.", "Nothing is lost: workers and scheduler wait and go on by themselves. Reload in a few seconds."),
+}  # fmt: skip
+
+
+def register(app: Flask) -> None:
+    """Takes over the errors of pages and leaves those of the API to whoever had them before."""
+    for kind, handler in ((ConsoleError, _console_error), (HTTPException, _http_error)):
+        app.register_error_handler(kind, _for_pages(app, kind, handler))
+
+
+def _for_pages(app: Flask, kind: type[Exception], handler: Handler) -> Handler:
+    earlier = app.error_handler_spec[None][None].get(kind)
+
+    def choose(error: Exception) -> ResponseReturnValue:
+        if earlier is not None and request.path.startswith("/api/"):
+            return earlier(error)
+        return handler(error)
+
+    return choose
+
+
+def _console_error(error: ConsoleError) -> ResponseReturnValue:
+    return answer(problem_of(error))
+
+
+def problem_of(error: ConsoleError) -> Problem:
+    """The page's words for an error that a service raised."""
+    title, _, advice = WORDS.get(error.status, WORDS[500])
+    advice = error.reason.advice if error.reason else advice
+    return Problem(error.status, title, error.detail, advice, error.reason, error.fields, error.suggestions)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    title, detail, advice = WORDS.get(status, (error.name, error.description or error.name, WORDS[400][2]))
+    if isinstance(error, CSRFError):
+        detail = "This form has expired or came from elsewhere; nothing was changed."
+    response = make_response(answer(Problem(status, title, detail, advice)))
+    if isinstance(error, RateLimitExceeded):
+        response.headers["Retry-After"] = "60"
+    for name in ("Allow", "Retry-After"):
+        if name in dict(error.get_headers()):
+            response.headers[name] = dict(error.get_headers())[name]
+    return response
+
+
+def answer(problem: Problem) -> ResponseReturnValue:
+    """A whole page, or a notice for a page that is already open."""
+    name = "errors/_problem.html" if wants_fragment() else "errors/page.html"
+    body = render_template(name, problem=problem, request_id=g.get("request_id", ""))
+    response = make_response(body, problem.status)
+    if wants_fragment():
+        response.headers["HX-Retarget"] = "#notices"
+        response.headers["HX-Reswap"] = "innerHTML"
+    if problem.status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response

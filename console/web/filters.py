@@ -1,0 +1,135 @@
+"""Time in words for the templates: relative, on the clock of the org's zone, and exact."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+from flask_login import current_user
+
+from console.core.registry import registry
+from console.core.states import Role
+from console.services import outbox
+from console.web.identity import moment
+from console.web.pulse import heartbeat
+
+FAR = timedelta(hours=18)
+LATE = timedelta(seconds=60)
+
+
+def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`in 4 min`, `5 min ago`, `tomorrow`, `Mon`, `28 Nov`. The browser's script has the same words."""
+    gap = instant - now
+    if abs(gap) < FAR or instant.astimezone(zone).date() == now.astimezone(zone).date():
+        return _near(gap.total_seconds())
+    return _far(instant.astimezone(zone), now.astimezone(zone))
+
+
+def _near(seconds: float) -> str:
+    if -5 < seconds < 1:
+        return "just now" if seconds < 0 else "now"
+    span = _span(abs(seconds))
+    return f"in {span}" if seconds > 0 else f"{span} ago"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    return f"{int(seconds // 60)} min" if seconds < 3600 else f"{int(seconds // 3600)} h"
+
+
+def _far(local: datetime, now: datetime) -> str:
+    days = (local.date() - now.date()).days
+    if abs(days) == 1:
+        return "tomorrow" if days > 0 else "yesterday"
+    if 1 < days < 7:
+        return local.strftime("%a")
+    if -7 < days < -1:
+        return f"{-days} days ago"
+    return _date(local, now)
+
+
+def _date(local: datetime, now: datetime) -> str:
+    year = f" {local.year}" if local.year != now.year else ""
+    return f"{local.day} {local:%b}{year}"
+
+
+def due(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """As `relative` for what is to come; what should have happened is `due now`, then `4 min late`."""
+    gap = now - instant
+    if gap <= timedelta(0):
+        return relative(instant, now, zone)
+    return "due now" if gap < LATE else f"{_span(gap.total_seconds())} late"
+
+
+def clock(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`Today 14:06` or `Sun 22 Nov 10:00`, in the org's zone."""
+    local, today = instant.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return f"Today {local:%H:%M}"
+    return f"{local:%a} {_date(local, today)} {local:%H:%M}"
+
+
+def exact(instant: datetime, zone: ZoneInfo) -> str:
+    """Everything that is known of an instant, with its zone."""
+    local = instant.astimezone(zone)
+    name = f"{zone.key}, UTC{local:%:z}" if hasattr(zone, "key") else f"UTC{local:%z}"
+    return f"{local:%A} {local.day} {local:%B} {local.year}, {local:%H:%M:%S}.{local.microsecond // 1000:03} ({name})"
+
+
+def stamp(instant: datetime, zone: ZoneInfo) -> str:
+    """`14:02:08.1`, in the org's zone."""
+    local = instant.astimezone(zone)
+    return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
+
+
+def duration(span: timedelta | float) -> str:
+    """`0.02 s`, `1.4 s`, `41 s`, `2 min 5 s`, `3 h 12 min`."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if seconds < 60:
+        digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
+        return f"{seconds:.{digits}f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def elapsed(since: datetime, now: datetime) -> str:
+    """How long it has been going on, in whole seconds at first: `2 s`, `4 min`."""
+    return _span(max((now - since).total_seconds(), 0))
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def zone() -> ZoneInfo:
+    """The org's zone; UTC for those who have not signed in."""
+    return ZoneInfo(current_user.actor.zone) if current_user.is_authenticated else ZoneInfo("UTC")
+
+
+def register(app: Flask) -> None:
+    """Binds the filters to the request's instant and zone."""
+    app.add_template_filter(lambda instant: relative(instant, moment(), zone()), "relative")
+    app.add_template_filter(lambda instant: due(instant, moment(), zone()), "due")
+    app.add_template_filter(lambda instant: clock(instant, moment(), zone()), "clock")
+    app.add_template_filter(lambda instant: exact(instant, zone()), "exact")
+    app.add_template_filter(lambda instant: stamp(instant, zone()), "stamp")
+    app.add_template_filter(lambda instant: elapsed(instant, moment()), "elapsed")
+    app.add_template_filter(lambda instant: instant.astimezone(UTC).isoformat(), "iso")
+    app.add_template_filter(duration, "duration")
+    app.add_template_filter(pretty, "pretty")
+    app.context_processor(_context)
+
+
+def _context() -> dict[str, Any]:
+    return {
+        "heartbeat": heartbeat,
+        "moment": moment,
+        "plugin_nav": registry.nav,
+        "has_outbox": outbox.is_embedded,
+        "may_run": lambda: current_user.actor.role.includes(Role.OPERATOR),
+    }

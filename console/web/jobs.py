@@ -1,0 +1,120 @@
+"""The job table, a job's page, and Send now."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from console.core.errors import Invalid, Refused
+from console.core.states import Role, Trigger
+from console.services import jobs, runs, triggers
+from console.services.views import JobPage, RunFilter, RunView
+from console.web import versions
+from console.web.answers import is_known, nothing_new, page
+from console.web.errors import problem_of
+from console.web.identity import actor, moment, wants_fragment
+from console.web.queries import PAGE, JobQuery, cursor_of
+
+RUNS_SHOWN = 20
+FRESH = timedelta(minutes=1)
+KEY_LENGTH = 200
+bp = Blueprint("jobs", __name__)
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    query = JobQuery.read(request.args)
+    return page("jobs/index.html", categories=jobs.categories(actor()), **_table(query))
+
+
+@bp.get("/fragments/jobs/table")
+def table() -> ResponseReturnValue:
+    query = JobQuery.read(request.args)
+    if "version" in request.args and is_known(versions.of_jobs(query)):
+        return nothing_new()
+    return page("jobs/_table.html", **_table(query))
+
+
+def _table(query: JobQuery) -> dict[str, Any]:
+    found = jobs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment())
+    _see(found)
+    return {"page": found, "query": query}
+
+
+def _see(found: JobPage) -> None:
+    """What ended just now and is on the screen has been seen."""
+    for job in found.jobs:
+        last = job.last_run
+        if last and last.finished_at and moment() - last.finished_at < FRESH:
+            runs.mark_seen(actor(), last.id, now=moment())
+
+
+@bp.get("/jobs/<uuid:job_id>")
+def show(job_id: UUID) -> ResponseReturnValue:
+    return page("jobs/show.html", **_job(job_id))
+
+
+@bp.get("/fragments/jobs/<uuid:job_id>")
+def job(job_id: UUID) -> ResponseReturnValue:
+    context = _job(job_id)
+    return nothing_new() if is_known(context["version"]) else page("jobs/_job.html", **context)
+
+
+def _job(job_id: UUID) -> dict[str, Any]:
+    cursor = cursor_of(request.args)
+    found = jobs.get(actor(), job_id, now=moment())
+    its_runs = runs.page(actor(), RunFilter(job_id=job_id), cursor=cursor, limit=RUNS_SHOWN, now=moment())
+    return {"job": found, "runs": its_runs, "cursor": cursor, "version": versions.of_job(found, its_runs)}
+
+
+@bp.get("/jobs/<uuid:job_id>/send-now")
+def confirm(job_id: UUID) -> ResponseReturnValue:
+    return page("jobs/send_now.html", **_confirmation(job_id))
+
+
+@bp.get("/fragments/jobs/<uuid:job_id>/send-now")
+def confirm_fragment(job_id: UUID) -> ResponseReturnValue:
+    return page("jobs/_send_now.html", **_confirmation(job_id))
+
+
+def _confirmation(job_id: UUID) -> dict[str, Any]:
+    actor().require(Role.OPERATOR)
+    ready = triggers.preflight(actor(), job_id, now=moment())
+    region = "job" if request.values.get("region") == "job" else "row"
+    return {"ready": ready, "job": ready.job, "key": ready.idempotency_key, "region": region, "problem": None}
+
+
+@bp.post("/jobs/<uuid:job_id>/send-now")
+def send_now(job_id: UUID) -> ResponseReturnValue:
+    wish = triggers.Request(Trigger.MANUAL, key=request.form.get("idempotency_key", "")[:KEY_LENGTH] or None)
+    try:
+        run = triggers.send_now(actor(), job_id, wish, now=moment())
+    except (Refused, Invalid) as refusal:
+        return _refused(job_id, refusal)
+    return _accepted_fragment(run) if wants_fragment() else _accepted(run)
+
+
+def _refused(job_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
+    """The same form with the reason in it; the key stays, so that trying again is the same click."""
+    context = _confirmation(job_id) | {"problem": problem_of(refusal)}
+    context["key"] = request.form.get("idempotency_key") or context["key"]
+    name = "jobs/_send_now.html" if wants_fragment() else "jobs/send_now.html"
+    return page(name, refusal.status, **context)
+
+
+def _accepted(run: RunView) -> ResponseReturnValue:
+    flash(f"{run.job_name}: requested. This page follows the run.")
+    return redirect(url_for("runs.show", run_id=run.id), 303)
+
+
+def _accepted_fragment(run: RunView) -> ResponseReturnValue:
+    """The changed row or job, with a notice beside it; the page's own poll goes on from there."""
+    is_row = request.form.get("region") != "job"
+    context = {"job": jobs.get(actor(), run.job_id, now=moment())} if is_row else _job(run.job_id)
+    answer = page("jobs/_accepted.html", run=run, is_row=is_row, **context)
+    answer.headers["HX-Retarget"] = f"#job-{run.job_id}" if is_row else "#job"
+    answer.headers["HX-Reswap"] = "outerHTML"
+    answer.headers["HX-Trigger-After-Settle"] = "jobs-changed"
+    return answer

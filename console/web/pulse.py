@@ -1,0 +1,60 @@
+"""The heartbeat in the top bar: the one poll that every page has."""
+
+from typing import Any
+
+from flask import Blueprint, g, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from console.core.errors import ConsoleError
+from console.services import jobs, runs, workers
+from console.services.views import Pulse, RunFilter
+from console.web import versions
+from console.web.identity import actor, moment
+from console.web.queries import PAGE, JobQuery, RunQuery, cursor_of, job_id_of
+
+bp = Blueprint("pulse", __name__)
+
+
+def heartbeat() -> Pulse:
+    """The pulse at the request's instant."""
+    if "pulse" not in g:
+        g.pulse = workers.pulse(now=moment())
+    found: Pulse = g.pulse
+    return found
+
+
+@bp.get("/fragments/pulse")
+def pulse() -> ResponseReturnValue:
+    """Also tells the page when what it shows has changed since."""
+    answer = make_response(render_template("pulse/_pulse.html"))
+    if _has_changed():
+        answer.headers["HX-Trigger"] = "jobs-changed"
+    return answer
+
+
+def _has_changed() -> bool:
+    shown = request.args.get("version")
+    if not shown:
+        return False
+    try:
+        return WATCHES[request.args.get("watch", "")](request.args) != shown
+    except (ConsoleError, KeyError):
+        return False
+
+
+def _jobs(args: Any) -> str:
+    return versions.of_jobs(JobQuery.read(args))
+
+
+def _job(args: Any) -> str:
+    job = jobs.get(actor(), job_id_of(args), now=moment())
+    wanted = RunFilter(job_id=job.id)
+    return versions.of_job(job, runs.page(actor(), wanted, cursor=cursor_of(args), limit=20, now=moment()))
+
+
+def _runs(args: Any) -> str:
+    query = RunQuery.read(args)
+    return versions.of_runs(runs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment()))
+
+
+WATCHES = {"jobs": _jobs, "job": _job, "runs": _runs}

@@ -1,0 +1,147 @@
+"""`execute(run_id)`: claim → prepare → call → record, over one run."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import Flask
+from pydantic import ValidationError
+from rq.timeouts import BaseTimeoutException, UnixSignalDeathPenalty
+
+from console.core.clock import utc_now
+from console.core.errors import ConsoleError, Unavailable
+from console.core.reasons import Reason, Refusal
+from console.core.registry import registry
+from console.core.states import RunState
+from console.core.task import Check, LogLimitExceeded, Result, Run, Task
+from console.core.texts import NotJson, as_json, storable
+from console.services import execution
+from console.worker.voice import Voice
+
+TRACEBACK_LIMIT = 64 * 1024
+MESSAGE_LIMIT = 4 * 1024
+RECORD_AGAIN_AFTER = 1.0
+log = structlog.get_logger()
+
+Announce = Callable[[execution.Claim, int], None]
+
+
+class TaskTimeout(BaseTimeoutException):
+    """The task took longer than it may."""
+
+
+class TaskExited(Exception):
+    """The task called exit."""
+
+
+def execute(
+    app: Flask,
+    run_id: UUID,
+    *,
+    worker: str,
+    announce: Announce = lambda claim, timeout: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> RunState | None:
+    """Executes one run to its end and answers its state; None when it was not to be had.
+
+    `announce` is told of the claim and the task's timeout in seconds before the task is called.
+    Raises `Unavailable` only when nothing was claimed.
+    """
+    with app.app_context():
+        claim = execution.claim(run_id, worker=worker, offered=registry.paths(), now=clock())
+    task = registry.get(claim.task) if claim else None
+    if claim is None or task is None:
+        log.info("a ticket without a queued run was dropped", action="run.dropped", run_id=str(run_id))
+        return None
+    announce(claim, task.timeout)
+    voice = Voice(app, claim, clock)
+    outcome = _call(app, task, claim, voice, clock())
+    voice.close()
+    return _record(app, claim, outcome, clock)
+
+
+def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> execution.Outcome:
+    """Calls the task's function and turns whatever comes of it into an outcome."""
+    try:
+        with app.app_context(), UnixSignalDeathPenalty(task.timeout, TaskTimeout):
+            refusal = _refusal(task, claim, now)
+            if refusal is not None:
+                return execution.Outcome(RunState.SKIPPED, refusal.reason, refusal.sentence)
+            answer = task.function(_run(task, claim, voice, now))
+        return execution.Outcome(RunState.SUCCEEDED, result=_result(answer), changes=voice.changes)
+    except (TaskTimeout, BaseTimeoutException) as error:
+        detail = f"The task took longer than its {task.timeout} s."
+        return _failed(Reason.TIMEOUT, detail, error, voice)
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        return _failed(Reason.EXCEPTION, f"The task called exit ({error}).", TaskExited(str(error)), voice)
+    except NotJson as error:
+        return _failed(Reason.EXCEPTION, f"{str(error).capitalize()}.", error, voice)
+    except LogLimitExceeded as error:
+        return _failed(Reason.EXCEPTION, str(error), error, voice)
+    except ConsoleError as error:
+        return _failed(error.reason or Reason.EXCEPTION, error.detail, error, voice)
+    except BaseException as error:  # noqa: BLE001  (whatever a task raises is its run's outcome)
+        return _failed(Reason.EXCEPTION, f"{type(error).__name__}: {error}", error, voice)
+
+
+def _refusal(task: Task, claim: execution.Claim, now: datetime) -> Refusal | None:
+    check = Check(str(claim.org_id), claim.args, claim.recipient, now)
+    return task.requires(check) if task.requires else None
+
+
+def _run(task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> Run:
+    try:
+        args = task.params.model_validate(dict(claim.args))
+    except ValidationError as error:
+        raise ConsoleError(f"The arguments are not what the task takes: {error}") from error
+    return Run(
+        id=str(claim.run_id),
+        org_id=str(claim.org_id),
+        job_id=str(claim.job_id),
+        attempt=claim.attempt,
+        now=now,
+        dry_run=claim.dry_run,
+        args=args,
+        recipient=claim.recipient,
+        recorder=voice,
+    )
+
+
+def _result(answer: object) -> Any:
+    if isinstance(answer, Result):
+        answer = {"summary": answer.summary, **answer.data} if answer.summary else dict(answer.data)
+    if answer is not None and not isinstance(answer, Mapping):
+        answer = {"value": answer}
+    return as_json(answer)
+
+
+def _failed(reason: Reason, detail: str, error: BaseException, voice: Voice) -> execution.Outcome:
+    lines = "".join(traceback.format_exception(error))
+    described = {
+        "type": type(error).__name__,
+        "message": storable(str(error), MESSAGE_LIMIT),
+        "traceback": storable(lines, TRACEBACK_LIMIT),
+    }
+    sentence = storable(detail, MESSAGE_LIMIT)
+    return execution.Outcome(RunState.FAILED, reason, sentence, error=described, changes=voice.changes)
+
+
+def _record(
+    app: Flask, claim: execution.Claim, outcome: execution.Outcome, clock: Callable[[], datetime]
+) -> RunState | None:
+    """Records the outcome, however long Postgres is away; the task has run, so it must not be forgotten."""
+    while True:
+        try:
+            with app.app_context():
+                state = execution.finish(claim, outcome, now=clock())
+        except Unavailable:
+            time.sleep(RECORD_AGAIN_AFTER)
+            continue
+        log.info(
+            "a run has ended", action="run.end", run_id=str(claim.run_id), state=state, attempt=claim.attempt
+        )
+        return state

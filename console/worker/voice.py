@@ -1,0 +1,103 @@
+"""The voice of a running task: its progress and log lines reach Postgres while it runs."""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+
+from console.core.errors import Unavailable
+from console.core.task import Change, LogLimitExceeded
+from console.core.texts import storable
+from console.services import execution
+
+FLUSH_EVERY = 0.25
+LOG_LIMIT = 512 * 1024
+LINE_LIMIT = 8 * 1024
+NOTE_LIMIT = 300
+
+
+class Voice:
+    """Takes a task's words and stores them four times a second, from a thread of its own.
+
+    The task's own session and transaction are left alone: what it says is visible at once, also
+    when its work is rolled back.
+    """
+
+    def __init__(self, app: Flask, claim: execution.Claim, clock: Callable[[], datetime]) -> None:
+        self._app = app
+        self._claim = claim
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lines: list[tuple[datetime, str]] = []
+        self._progress: Mapping[str, Any] | None = None
+        self._changes: list[Change] = []
+        self._size = 0
+        self._ended = threading.Event()
+        self._said_something = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        return [
+            {"subject": item.subject, "before": item.before, "after": item.after, "url": item.url}
+            for item in self._changes
+        ]
+
+    def log(self, message: str) -> None:
+        """Raises `LogLimitExceeded` beyond 512 KiB in one attempt."""
+        self._size += len(message) + 1
+        if self._size > LOG_LIMIT:
+            raise LogLimitExceeded(f"The run wrote more than {LOG_LIMIT // 1024} KiB of log.")
+        with self._lock:
+            self._lines.append((self._clock(), storable(message, LINE_LIMIT)))
+        self._wake()
+
+    def progress(self, done: int, total: int | None, note: str | None) -> None:
+        text = storable(note, NOTE_LIMIT) if note else None
+        with self._lock:
+            self._progress = {
+                "done": int(done),
+                "total": int(total) if total is not None else None,
+                "note": text,
+            }
+        self._wake()
+
+    def changed(self, change: Change) -> None:
+        self._changes.append(change)
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._follow, daemon=True, name="voice")
+            self._thread.start()
+        self._said_something.set()
+
+    def close(self) -> None:
+        """Stores what is left; the attempt's end is recorded after it."""
+        self._ended.set()
+        self._said_something.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._flush()
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            self._said_something.wait()
+            self._said_something.clear()
+            self._flush()
+            self._ended.wait(FLUSH_EVERY)
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+            progress, self._progress = self._progress, None
+        if not lines and progress is None:
+            return
+        try:
+            with self._app.app_context():
+                execution.note(self._claim, lines=lines, progress=progress)
+        except Unavailable:
+            with self._lock:
+                self._lines = lines + self._lines
+                self._progress = self._progress or progress
