@@ -7,6 +7,7 @@ from apiflask import APIFlask
 from flask import current_app, render_template
 
 from console.api.blueprint import api
+from console.api.spec import description_of
 from console.core.reasons import Reason
 
 
@@ -54,7 +55,7 @@ class Shape:
 @api.doc(hide=True)
 def docs() -> str:
     """The page; it needs no session and no script."""
-    spec = cast(dict[str, Any], cast(APIFlask, current_app).spec)
+    spec = description_of(cast(APIFlask, current_app))
     shapes = [_shape(name, schema) for name, schema in spec["components"]["schemas"].items()]
     return render_template(
         "api/docs.html", info=spec["info"], tags=_by_tag(spec), shapes=shapes, reasons=list(Reason)

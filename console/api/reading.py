@@ -47,16 +47,18 @@ def _read(request: Request, location: str, model: type[BaseModel]) -> object:
         return _body(request)
     if location == "headers":
         return _headers(request, model)
-    return _query(request)
+    return _query(request, model)
 
 
-def _query(request: Request) -> Mapping[str, str]:
+def _query(request: Request, model: type[BaseModel]) -> Mapping[str, str]:
+    """The parameters; an empty one counts as left out, but its name must be known."""
     repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
     if repeated:
         raise Invalid(
             f"{repeated[0]}: is given twice", fields={name: ["is given twice"] for name in repeated}
         )
-    values = request.args.to_dict()
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    values = {name: value for name, value in request.args.items() if value or name not in known}
     strict.check_storable(values)
     return values
 

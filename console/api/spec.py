@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from apiflask import APIFlask
+from flask import Flask, current_app
 
 from console.api import reading  # noqa: F401  (makes APIFlask read and describe strictly)
 from console.api.blueprint import PREFIX, api
@@ -61,10 +62,29 @@ def describe(app: APIFlask) -> None:
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_AUTH_ERROR_RESPONSE=False,
         AUTO_404_RESPONSE=False,
+        SPEC_DECORATORS=[_without_pages],
         SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
     )
     app.servers = [{"url": "/"}]
     app.spec_processor(finish)
+
+
+def description_of(app: APIFlask) -> dict[str, Any]:
+    """The finished description, made anew."""
+    leave_out_pages(app)
+    return cast(dict[str, Any], app.spec)
+
+
+def leave_out_pages(app: Flask) -> None:
+    """APIFlask asks each blueprint with a before_request whether it is described; Flask's own can't answer."""
+    for blueprint in app.blueprints.values():
+        if not hasattr(blueprint, "enable_openapi"):
+            blueprint.enable_openapi = False  # type: ignore[attr-defined]
+
+
+def _without_pages(view: View) -> View:
+    leave_out_pages(current_app)
+    return view
 
 
 def finish(description: dict[str, Any] | str) -> dict[str, Any] | str:
@@ -76,6 +96,7 @@ def _finished(spec: dict[str, Any]) -> dict[str, Any]:
     """Leaves the API's own paths, names each shape once, and says what APIFlask does not."""
     spec["paths"] = {path: calls for path, calls in spec["paths"].items() if path.startswith(PREFIX)}
     spec["security"] = [{"bearer": []}]
+    spec["tags"] = [{"name": name} for name in ("Jobs", "Triggers", "Runs", "Status")]
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(mode="serialization", ref_template=REF)
     schemas.update(schemas["Problem"].pop("$defs", {}))
@@ -110,14 +131,24 @@ def _shortened(value: Any) -> Any:
 
 def _finish_call(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
-        description = parameter["schema"].get("description")
-        if description:
-            parameter["description"] = description
-        if parameter["in"] == "path":
-            parameter["schema"]["format"] = "uuid"
+        _finish_parameter(parameter)
     body = operation.get("requestBody")
     if body:
         name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         body["required"] = bool(schemas[name].get("required"))
     unavailable = operation["responses"].get("503", {})
     unavailable["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+
+
+def _finish_parameter(parameter: dict[str, Any]) -> None:
+    """A parameter is left out or has a value; null is nothing that a URL or a header could say."""
+    schema = parameter["schema"]
+    found = [inner for inner in schema.pop("anyOf", []) if inner != {"type": "null"}]
+    schema |= found[0] if len(found) == 1 else {"anyOf": found} if found else {}
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    parameter["description"] = schema.pop("description", "")
+    if parameter["in"] == "path":
+        schema["format"] = "uuid"
+    if parameter["in"] == "header":
+        parameter["name"] = parameter["name"].title()

@@ -18,11 +18,11 @@ def storable(text: str, limit: int) -> str:
 
 
 def as_json(value: object) -> Any:
-    """The value as JSON holds it; raises `NotJson`, also for NaN, for cycles and for keys that are no text."""
+    """The value as JSON holds it; raises `NotJson`, also for NaN, for cycles and for non-text keys."""
     try:
         encoded = json.dumps(_with_text_keys(value), allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotJson(f"the result can't be stored as JSON: {error}") from error
+        raise NotJson(f"The result can't be stored as JSON: {error}") from error
     clean = encoded.replace("\\u0000", REPLACEMENT).encode("utf-8", "replace")
     return json.loads(clean)
 

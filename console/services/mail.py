@@ -41,7 +41,7 @@ _server = _Server()
 
 def configure(url: str, sender: str) -> None:
     """Sets the server, as smtp://[user:password@]host[:port], smtps:// for TLS from the first byte."""
-    global _server  # noqa: PLW0603  (wired once by the app)
+    global _server
     _server = _Server(url, sender)
 
 

@@ -5,7 +5,7 @@ from flask import Flask
 from console.web import (
     errors,
     filters,
-    help,  # noqa: A004  (the page is called so)
+    help,
     identity,
     jobs,
     outbox,

@@ -1,11 +1,9 @@
 """Error pages: what happened, what was not changed, what to do. None of them needs Postgres."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from flask import Flask, g, make_response, render_template, request
+from flask import Flask, g, make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
@@ -16,8 +14,6 @@ from console.core.reasons import Reason
 from console.web.identity import wants_fragment
 
 RETRY_AFTER = 5
-Handler = Callable[[Any], ResponseReturnValue]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,20 +45,9 @@ WORDS = {
 
 
 def register(app: Flask) -> None:
-    """Takes over the errors of pages and leaves those of the API to whoever had them before."""
-    for kind, handler in ((ConsoleError, _console_error), (HTTPException, _http_error)):
-        app.register_error_handler(kind, _for_pages(app, kind, handler))
-
-
-def _for_pages(app: Flask, kind: type[Exception], handler: Handler) -> Handler:
-    earlier = app.error_handler_spec[None][None].get(kind)
-
-    def choose(error: Exception) -> ResponseReturnValue:
-        if earlier is not None and request.path.startswith("/api/"):
-            return earlier(error)
-        return handler(error)
-
-    return choose
+    """The errors of pages; the API's blueprint has handlers of its own, which come first there."""
+    app.register_error_handler(ConsoleError, _console_error)
+    app.register_error_handler(HTTPException, _http_error)
 
 
 def _console_error(error: ConsoleError) -> ResponseReturnValue:
@@ -72,7 +57,8 @@ def _console_error(error: ConsoleError) -> ResponseReturnValue:
 def problem_of(error: ConsoleError) -> Problem:
     """The page's words for an error that a service raised."""
     title, _, advice = WORDS.get(error.status, WORDS[500])
-    advice = error.reason.advice if error.reason else advice
+    if error.reason:
+        advice = "" if error.reason.advice in error.detail else error.reason.advice
     return Problem(error.status, title, error.detail, advice, error.reason, error.fields, error.suggestions)
 
 

@@ -79,12 +79,12 @@ def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: dat
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         return _failed(Reason.EXCEPTION, f"The task called exit ({error}).", TaskExited(str(error)), voice)
     except NotJson as error:
-        return _failed(Reason.EXCEPTION, f"{str(error).capitalize()}.", error, voice)
+        return _failed(Reason.EXCEPTION, f"{error}.", error, voice)
     except LogLimitExceeded as error:
         return _failed(Reason.EXCEPTION, str(error), error, voice)
     except ConsoleError as error:
         return _failed(error.reason or Reason.EXCEPTION, error.detail, error, voice)
-    except BaseException as error:  # noqa: BLE001  (whatever a task raises is its run's outcome)
+    except BaseException as error:
         return _failed(Reason.EXCEPTION, f"{type(error).__name__}: {error}", error, voice)
 
 

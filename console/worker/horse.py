@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Flask
 
 from console.core.errors import Unavailable
-from console.db.session import forget_connections
+from console.services.connections import forget_connections
 from console.services.execution import Claim
 from console.worker.execute import execute
 

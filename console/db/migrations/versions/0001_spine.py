@@ -1,7 +1,7 @@
 """Orgs, jobs, runs and what keeps them."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0001"

@@ -1,0 +1,114 @@
+"""Real Postgres and real Valkey for every test, out of the pinned wheels, started once a session."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy import text
+
+from console.app import create_app
+from console.core.settings import Settings, load_settings
+from console.db.session import db
+from console.embedded import start_postgres, start_valkey
+from console.services import migrations
+from console.worker import RunWorker
+from tests import factories
+
+TASK_MODULES = ("console.plugins.examples.tasks", "tests.tasks")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where this session's servers answer."""
+
+    database_url: str
+    redis_url: str
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process of the product that works on these servers."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "SMTP_URL": "smtp://127.0.0.1:1",
+            "SECRET_KEY": "a key for tests that is long enough",
+            "CONSOLE_HOME": str(self.home),
+            "CONSOLE_TASKS": ",".join(TASK_MODULES),
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        }
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    home = tmp_path_factory.mktemp("home")
+    postgres, valkey = start_postgres(home), start_valkey(home)
+    yield Servers(postgres.url, valkey.url, home)
+    valkey.stop()
+    postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def settings(servers: Servers) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in servers.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("CONSOLE_OUTBOX", "1")
+        yield load_settings()
+
+
+@pytest.fixture(scope="session")
+def one_app(settings: Settings) -> APIFlask:
+    app = create_app(settings)
+    app.testing = True
+    with app.app_context():
+        migrations.upgrade()
+    return app
+
+
+@pytest.fixture
+def app(one_app: APIFlask, settings: Settings) -> Iterator[APIFlask]:
+    """The app on empty tables and an empty Valkey."""
+    with one_app.app_context():
+        db.session.execute(text("DELETE FROM orgs"))
+        db.session.execute(text("DELETE FROM users"))
+        db.session.execute(text("DELETE FROM heartbeats"))
+        db.session.commit()
+        db.session.remove()
+    with Redis.from_url(settings.redis_url) as redis:
+        redis.flushall()
+    with one_app.app_context():
+        yield one_app
+        db.session.remove()
+
+
+@pytest.fixture
+def redis(app: APIFlask, settings: Settings) -> Iterator["Redis[bytes]"]:
+    with Redis.from_url(settings.redis_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def client(app: APIFlask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def org(app: APIFlask) -> factories.OrgOf:
+    return factories.org()
+
+
+@pytest.fixture
+def worker(app: APIFlask, redis: "Redis[bytes]") -> Iterator[RunWorker]:
+    """A worker in this process whose horse is a real child; `work(burst=True)` empties the queues."""
+    from console.core.registry import registry
+
+    made = RunWorker(app, registry.queues(), redis, "worker-1")
+    yield made
+    made._horse.kill()

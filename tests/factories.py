@@ -1,0 +1,106 @@
+"""Makes what tests begin with, through the product's own services."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from console.core.actor import Actor
+from console.core.clock import utc_now
+from console.core.registry import registry
+from console.core.states import ActorKind, Beating, Role, Trigger
+from console.db.session import db
+from console.services import jobs, orgs, people, triggers, workers
+from console.services.views import JobView, RunView
+
+NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
+PASSWORD = "a long enough password"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class OrgOf:
+    """An org with its set-up actor, who may do all."""
+
+    id: UUID
+    admin: Actor
+
+
+def org(name: str | None = None, timezone: str = "UTC") -> OrgOf:
+    number = next(_numbers)
+    org_id = orgs.create_org(name or f"Org {number}", f"org-{number}", timezone)
+    return OrgOf(
+        org_id, Actor(ActorKind.SYSTEM, org_id, name or f"Org {number}", timezone, Role.ADMIN, "tests")
+    )
+
+
+def person(of: OrgOf, role: Role = Role.OPERATOR, email: str | None = None) -> Actor:
+    """A user with the password `PASSWORD`, as an actor."""
+    address = email or f"{role}-{next(_numbers)}@example.com"
+    made, _ = people.create_user(of.admin, address, role, password=PASSWORD, now=utc_now())
+    return replace(of.admin, kind=ActorKind.PERSON, role=role, id=made.id, email=made.email, name=made.email)
+
+
+def token(of: OrgOf, role: Role = Role.OPERATOR, owner: Actor | None = None) -> str:
+    """The secret of a new token; its owner is an admin of the org."""
+    owner = owner or person(of, Role.ADMIN)
+    return people.create_token(owner, f"token {next(_numbers)}", role, now=utc_now()).secret
+
+
+def job(
+    of: OrgOf, task: str = "tests.tasks.succeed", *, now: datetime | None = None, **fields: Any
+) -> JobView:
+    """A job, manual unless `schedule` says otherwise."""
+    key = fields.pop("key", f"job_{next(_numbers)}")
+    return jobs.create(of.admin, jobs.NewJob(task=task, key=key, **fields), now=now or utc_now())
+
+
+def run(
+    of: OrgOf, of_job: JobView, *, actor: Actor | None = None, now: datetime | None = None, **fields: Any
+) -> RunView:
+    """A queued run of the job, asked for by hand."""
+    request = triggers.Request(trigger=fields.pop("trigger", Trigger.MANUAL), **fields)
+    return triggers.send_now(actor or of.admin, of_job.id, request, now=now or utc_now())
+
+
+def live_worker(
+    name: str = "worker-1",
+    *,
+    now: datetime | None = None,
+    queues: list[str] | None = None,
+    tasks: list[str] | None = None,
+) -> None:
+    """A heartbeat of a worker that serves all queues and offers all tasks, unless told otherwise."""
+    at = now or utc_now()
+    beat = workers.Beat(
+        Beating.WORKER,
+        name,
+        "host",
+        1,
+        at,
+        registry.queues() if queues is None else queues,
+        registry.paths() if tasks is None else tasks,
+    )
+    workers.beat(beat, now=at)
+
+
+def live_scheduler(*, now: datetime | None = None) -> None:
+    at = now or utc_now()
+    workers.beat(workers.Beat(Beating.SCHEDULER, "scheduler-1", "host", 1, at), now=at)
+
+
+def rows(sql: str, **values: Any) -> list[Any]:
+    """What the database holds, past the product."""
+    db.session.rollback()
+    found = list(db.session.execute(text(sql), values))
+    db.session.rollback()
+    return found
+
+
+def one(sql: str, **values: Any) -> Any:
+    """The only value of the only row."""
+    (row,) = rows(sql, **values)
+    return row[0]

@@ -1,0 +1,143 @@
+"""What a worker makes of good and bad tasks, each time followed by a good one."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from console.core.clock import utc_now
+from console.core.states import RunState
+from console.services import jobs, runs
+from console.services.views import RunView
+from console.worker import RunWorker
+from tests import factories
+from tests.factories import OrgOf, one
+
+
+def finish(org: OrgOf, worker: RunWorker, task: str, **args: object) -> RunView:
+    """Runs the task once by hand and answers its run; the same worker then does a good one."""
+    job = factories.job(org, f"tests.tasks.{task}", args=args)
+    good = factories.job(org)
+    run = factories.run(org, job)
+    next_run = factories.run(org, good)
+    worker.work(burst=True)
+    assert runs.get(org.admin, next_run.id, now=utc_now()).state is RunState.SUCCEEDED
+    return runs.get(org.admin, run.id, now=utc_now())
+
+
+def test_a_good_task_succeeds_and_its_result_is_recorded(org: OrgOf, worker: RunWorker) -> None:
+    run = finish(org, worker, "succeed")
+    assert (run.state, run.attempt, run.worker) == (RunState.SUCCEEDED, 1, "worker-1")
+    assert run.result == {"summary": "all is well", "attempt": 1}
+    assert run.requested_at <= run.queued_at <= run.started_at <= run.finished_at
+    job = jobs.get(org.admin, run.job_id, now=utc_now())
+    assert job.active_run is None
+    assert job.last_run and (job.last_run.id, job.last_run.state) == (run.id, RunState.SUCCEEDED)
+    assert job.last_run.note == "all is well"
+
+
+def test_a_task_that_raises_fails_with_its_traceback(org: OrgOf, worker: RunWorker) -> None:
+    run = finish(org, worker, "explode")
+    assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
+    assert run.error and run.error["type"] == "ValueError" and run.error["message"] == "<b>boom</b>"
+    assert "in explode" in run.error["traceback"]
+
+
+@pytest.mark.parametrize(("task", "word"), [("leave", "exit code 3"), ("exit_politely", "exit")])
+def test_a_task_that_exits_the_process_is_a_failed_run(
+    org: OrgOf, worker: RunWorker, task: str, word: str
+) -> None:
+    run = finish(org, worker, task)
+    assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
+    assert word in (run.reason or "")
+
+
+def test_a_task_whose_process_is_killed_is_unknown_as_it_may_not_be_repeated(
+    org: OrgOf, worker: RunWorker
+) -> None:
+    run = finish(org, worker, "die")
+    assert (run.state, run.reason_code) == (RunState.UNKNOWN, "OUTCOME_UNKNOWN")
+    assert f"signal {int(signal.SIGKILL)}" in (run.reason or "")
+
+
+@pytest.mark.parametrize("task", ["never_end", "never_end_whatever"])
+def test_a_task_that_never_ends_is_ended_by_its_timeout(org: OrgOf, worker: RunWorker, task: str) -> None:
+    begun = time.monotonic()
+    run = finish(org, worker, task)
+    assert (run.state, run.reason_code) == (RunState.FAILED, "TIMEOUT")
+    assert time.monotonic() - begun < 30
+
+
+def test_a_result_that_json_cannot_hold_is_a_failed_run(org: OrgOf, worker: RunWorker) -> None:
+    run = finish(org, worker, "return_an_object")
+    assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
+    assert "JSON" in (run.reason or "")
+
+
+def test_text_that_postgres_cannot_hold_is_made_fit(org: OrgOf, worker: RunWorker) -> None:
+    run = finish(org, worker, "return_nul")
+    assert run.state is RunState.SUCCEEDED
+    assert run.result == {"summary": "a\ufffdb", "lone": "?"}
+
+
+@pytest.mark.parametrize("lines", [1, 1000])
+def test_a_task_that_logs_a_megabyte_is_a_failed_run(org: OrgOf, worker: RunWorker, lines: int) -> None:
+    run = finish(org, worker, "log_much", lines=lines)
+    assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
+    assert "512 KiB of log" in (run.reason or "")
+    assert one("SELECT coalesce(sum(length(message)), 0) FROM run_logs") <= 512 * 1024
+
+
+def test_log_and_changes_are_kept_in_their_order(org: OrgOf, worker: RunWorker, tmp_path: Path) -> None:
+    run = finish(org, worker, "talk", path=str(tmp_path / "x"))
+    assert [line.message for line in runs.log(org.admin, run.id)] == ["first", "second"]
+    assert run.progress == {"done": 2, "total": 2, "note": None}
+    assert run.changes == [{"subject": "light", "before": "off", "after": "on", "url": None}]
+
+
+def test_a_ticket_that_is_no_run_id_is_refused(
+    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+) -> None:
+    from rq import Queue
+
+    for name in ("default", "default:high"):
+        Queue(name, connection=redis).enqueue("os.system", f"touch {tmp_path}/owned")
+    redis.rpush("rq:queue:default", b"\xff\xfe", "os.system", "../../x", "")
+    good = factories.run(org, factories.job(org))
+    worker.work(burst=True)
+    assert runs.get(org.admin, good.id, now=utc_now()).state is RunState.SUCCEEDED
+    assert not (tmp_path / "owned").exists()
+    assert redis.llen("rq:queue:default") == 0
+
+
+def test_a_crafted_hash_under_a_real_run_id_changes_nothing_of_what_is_executed(
+    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+) -> None:
+    from rq.job import Job
+
+    run = factories.run(org, factories.job(org))
+    Job.create("os.system", args=(f"touch {tmp_path}/owned",), id=str(run.id), connection=redis).save()
+    worker.work(burst=True)
+    assert runs.get(org.admin, run.id, now=utc_now()).result == {"summary": "all is well", "attempt": 1}
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_run_that_is_pushed_many_times_starts_once(
+    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+) -> None:
+    path = tmp_path / "marks"
+    run = factories.run(org, factories.job(org, "tests.tasks.mark", args={"path": str(path)}))
+    redis.rpush("rq:queue:default", *[str(run.id)] * 20)
+    worker.work(burst=True)
+    assert path.read_text() == f"{run.id} 1\n"
+    assert one("SELECT attempt FROM runs") == 1
+
+
+def test_a_run_of_a_deleted_job_is_skipped_with_its_reason(org: OrgOf, worker: RunWorker) -> None:
+    job = factories.job(org)
+    run = factories.run(org, job)
+    jobs.delete(org.admin, job.id, now=utc_now())
+    worker.work(burst=True)
+    assert runs.get(org.admin, run.id, now=utc_now()).reason_code == "DELETED"

@@ -1,0 +1,162 @@
+"""Tasks that behave well and badly."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from pydantic import Field
+
+from console import Backoff, Check, Params, Reason, Refusal, Result, Run, task
+
+
+@task(category="Tests", dry_run=True)
+def succeed(run: Run) -> Result:
+    """Does nothing, well."""
+    return Result("all is well", {"attempt": run.attempt})
+
+
+class Mark(Params):
+    path: str
+    seconds: float = 0.0
+
+
+@task(category="Tests", params=Mark, timeout=60)
+def mark(run: Run) -> None:
+    """Leaves a line in a file for each time that it is called, then takes its time."""
+    with Path(run.args.path).open("a") as file:
+        file.write(f"{run.id} {run.attempt}\n")
+    time.sleep(run.args.seconds)
+
+
+@task(category="Tests", params=Mark, timeout=60, idempotent=True)
+def mark_idempotent(run: Run) -> None:
+    """As mark, and may be repeated; from the second attempt on it is quick."""
+    with Path(run.args.path).open("a") as file:
+        file.write(f"{run.id} {run.attempt}\n")
+    if run.attempt == 1:
+        time.sleep(run.args.seconds)
+
+
+@task(category="Tests")
+def explode(run: Run) -> None:
+    """Raises."""
+    raise ValueError("<b>boom</b>")
+
+
+class Code(Params):
+    code: int = 3
+
+
+@task(category="Tests", params=Code)
+def leave(run: Run) -> None:
+    """Ends the process behind Python's back."""
+    os._exit(run.args.code)
+
+
+@task(category="Tests")
+def exit_politely(run: Run) -> None:
+    """Calls sys.exit."""
+    raise SystemExit(4)
+
+
+@task(category="Tests")
+def die(run: Run) -> None:
+    """Is killed by a signal in the middle."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(category="Tests", timeout=1)
+def never_end(run: Run) -> None:
+    """Sleeps for ever."""
+    time.sleep(3600)
+
+
+@task(category="Tests", timeout=1)
+def never_end_whatever(run: Run) -> None:
+    """Sleeps for ever and swallows what it is told."""
+    while True:
+        try:
+            time.sleep(3600)
+        except Exception:  # noqa: S110
+            pass
+
+
+@task(category="Tests")
+def return_an_object(run: Run) -> Result:
+    """Returns what JSON can't hold."""
+    return Result("", {"object": object()})
+
+
+@task(category="Tests")
+def return_nul(run: Run) -> Result:
+    """Returns text that Postgres can't hold as it is."""
+    return Result("a\x00b", {"lone": "\ud800"})
+
+
+class Size(Params):
+    size: int = Field(default=1_000_000)
+    lines: int = 1
+
+
+@task(category="Tests", params=Size)
+def log_much(run: Run) -> None:
+    """Logs so many characters in so many lines."""
+    for _ in range(run.args.lines):
+        run.log("x" * (run.args.size // run.args.lines))
+
+
+@task(category="Tests", params=Mark)
+def talk(run: Run) -> Result:
+    """Says something while it runs."""
+    run.log("first")
+    run.progress(1, 2, "halfway")
+    time.sleep(run.args.seconds)
+    run.log("second")
+    run.progress(2, 2)
+    run.changed("light", "off", "on")
+    return Result("said it")
+
+
+class FailUntil(Params):
+    attempt: int = 2
+
+
+@task(category="Tests", params=FailUntil, retries=Backoff(max=2, base_seconds=0.1))
+def flaky(run: Run) -> None:
+    """Fails until the given attempt."""
+    if run.attempt < run.args.attempt:
+        raise RuntimeError(f"not yet at {run.attempt}")
+
+
+def weekend(check: Check) -> Refusal | None:
+    return Refusal(Reason.WEEKEND) if check.now.weekday() >= 5 else None
+
+
+def recipient(check: Check) -> Refusal | None:
+    return None if check.recipient else Refusal(Reason.MISSING_RECIPIENT)
+
+
+@task(category="Tests", rules=weekend)
+def weekdays_only(run: Run) -> None:
+    """Is skipped on weekends when a schedule asks."""
+
+
+@task(category="Tests", requires=recipient, sends=True)
+def needs_recipient(run: Run) -> None:
+    """Needs somebody to send to."""
+
+
+@task(category="Tests", critical=True)
+def critical(run: Run) -> None:
+    """Needs a second person."""
+
+
+@task(category="Tests", queue="elsewhere")
+def on_another_queue(run: Run) -> None:
+    """Waits on a queue of its own."""
+
+
+@task(category="Tests", aliases=("tests.tasks.old_name",))
+def new_name(run: Run) -> None:
+    """Was called otherwise before."""
