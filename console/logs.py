@@ -58,7 +58,7 @@ def _shared() -> list[Processor]:
 def _rendered(log_format: str) -> list[Processor]:
     if log_format == "json":
         return [structlog.processors.JSONRenderer(default=str)]
-    return [structlog.dev.ConsoleRenderer(colors=False, sort_keys=False)]
+    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -23,6 +23,7 @@ from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
 from console.supervisor import Supervisor, say
 
 READY_SECONDS = 60.0
+CONSOLE = (sys.executable, "-m", "console")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,13 +57,11 @@ def _run(given: Environment) -> None:
         urls = _servers(given, stack)
         environment = _environment(given, urls)
         _command(environment, "migrate")
-        welcome = _command(environment, "seed", "--demo")
         runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"])
         stack.callback(runfile.remove, given.home)
         supervisor = Supervisor(environment, say)
         stack.callback(_stop, supervisor)
-        _start(supervisor, given, urls)
-        _serve(supervisor, given, welcome)
+        _serve(supervisor, given, urls, environment)
 
 
 @contextmanager
@@ -132,7 +131,7 @@ def _environment(given: Environment, urls: dict[str, str]) -> dict[str, str]:
 def _command(environment: dict[str, str], *arguments: str) -> str:
     """Run `python -m console …` to its end; returns what it printed. Raises UpError when it fails."""
     done = subprocess.run(  # noqa: S603 - our own program, no shell
-        [sys.executable, "-m", "console", *arguments],
+        [*CONSOLE, *arguments],
         env=environment,
         preexec_fn=dying_with_parent(),
         stdin=subprocess.DEVNULL,
@@ -145,25 +144,31 @@ def _command(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _start(supervisor: Supervisor, given: Environment, urls: dict[str, str]) -> None:
-    console = (sys.executable, "-m", "console")
-    supervisor.add("web", *console, "web", grace=2)
-    supervisor.add("scheduler", *console, "scheduler", grace=3)
-    for number in range(1, given.workers + 1):
-        supervisor.add(f"worker {number}", *console, "worker", grace=6)
-    if not given.smtp_url:
-        port = urls["SMTP_URL"].rpartition(":")[2]
-        supervisor.add("catcher", *console, "catcher", "--port", port, grace=6.5)
+def _serve(
+    supervisor: Supervisor, given: Environment, urls: dict[str, str], environment: dict[str, str]
+) -> None:
+    """Greet as soon as the web process is ready, then keep all alive until a signal comes.
 
-
-def _serve(supervisor: Supervisor, given: Environment, welcome: str) -> None:
-    """Keep the children alive until a signal comes; greet as soon as the web process is ready."""
+    Each process costs more than a second of computing to begin, so the page comes before the rest.
+    """
+    supervisor.add("web", *CONSOLE, "web", grace=2)
+    welcome = _command(environment, "seed", "--demo")
     try:
         _await_ready(supervisor, given.port)
+        _start_rest(supervisor, given, urls)
     finally:  # a stop before that must not swallow the password that was shown to nobody yet
         _greet(given, welcome)
     while True:
         supervisor.tick()
+
+
+def _start_rest(supervisor: Supervisor, given: Environment, urls: dict[str, str]) -> None:
+    for number in range(1, given.workers + 1):
+        supervisor.add(f"worker {number}", *CONSOLE, "worker", grace=6)
+    supervisor.add("scheduler", *CONSOLE, "scheduler", grace=3)
+    if not given.smtp_url:
+        port = urls["SMTP_URL"].rpartition(":")[2]
+        supervisor.add("catcher", *CONSOLE, "catcher", "--port", port, grace=6.5)
 
 
 def _await_ready(supervisor: Supervisor, port: int) -> None:

@@ -76,7 +76,7 @@ def description_of(app: APIFlask) -> dict[str, Any]:
 
 
 def leave_out_pages(app: Flask) -> None:
-    """APIFlask asks each blueprint with a before_request whether it is described; Flask's own can't answer."""
+    """APIFlask asks every blueprint whether it is described; Flask's own can't answer."""
     for blueprint in app.blueprints.values():
         if not hasattr(blueprint, "enable_openapi"):
             blueprint.enable_openapi = False  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 def key_of(name: str) -> str:
     """The key of a task or job name: its last dotted part, lower case, `_` for `-` and spaces."""
-    return name.strip().rsplit(".", 1)[-1].replace("-", "_").replace(" ", "_").lower()
+    return name.rsplit(".", 1)[-1].strip().replace("-", "_").replace(" ", "_").lower()
 
 
 def title_of(key: str) -> str:

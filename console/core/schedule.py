@@ -69,6 +69,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 RANGES = {"hour": (0, 23), "minute": (0, 59), "weekday": (0, 6), "every_seconds": (1, 366 * 86400)}
 MANUAL = Schedule("manual")
+SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def parse(shape: Mapping[str, object]) -> Schedule:
@@ -111,15 +112,28 @@ def _check_cron(schedule: Schedule) -> None:
     if len(schedule.expression.split()) != 5:
         raise _invalid("cron", "must have five fields: minute, hour, day of month, month, weekday")
     try:
-        iterator = CronSim(schedule.expression, datetime(2024, 1, 1, tzinfo=UTC))
+        never = next(CronSim(schedule.expression, SOME_DAY), None) is None
     except CronSimError as error:
-        raise _invalid("cron", str(error)) from error
-    if next(iterator, None) is None:
+        if not _is_an_impossible_date(schedule.expression):
+            raise _invalid("cron", str(error)) from error
+        never = True
+    if never:
         raise Invalid(
             "This never fires; make the job manual.",
             reason=Reason.NEVER_FIRES,
             fields={"cron": ["this never fires; make the job manual"]},
         )
+
+
+def _is_an_impossible_date(expression: str) -> bool:
+    """Whether day and month are each fine and only their meeting, such as 31 February, is not."""
+    minute, hour, day, month, weekday = expression.split()
+    try:
+        CronSim(f"{minute} {hour} * {month} {weekday}", SOME_DAY)
+        CronSim(f"{minute} {hour} {day} * {weekday}", SOME_DAY)
+    except CronSimError:
+        return False
+    return True
 
 
 def _invalid(field: str, text: str) -> Invalid:
@@ -161,7 +175,7 @@ def describe(schedule: Schedule) -> str:
         return f"daily at {clock}"
     if schedule.type == "weekly":
         return f"{WEEKDAYS[schedule.weekday or 0]}s at {clock}"
-    return CronSim(schedule.expression, datetime(2024, 1, 1, tzinfo=UTC)).explain()
+    return CronSim(schedule.expression, SOME_DAY).explain()
 
 
 def _span(seconds: int) -> str:

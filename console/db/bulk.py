@@ -1,8 +1,9 @@
 """Statements over whole batches: one round trip for thousands of rows."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -101,9 +102,7 @@ class InsertedRun:
 
 def insert_runs(runs: Sequence[NewRun], *, trigger: str, scheduler: str, now: datetime) -> list[InsertedRun]:
     """Inserts all runs in one statement; a slot that has a run keeps it."""
-    columns: dict[str, Any] = dict(
-        zip(RUN_COLUMNS, map(list, zip(*map(astuple, runs), strict=True)), strict=True)
-    )
+    columns: dict[str, Any] = {name: list(map(attrgetter(name), runs)) for name in RUN_COLUMNS}
     rows = db.session.execute(INSERT_RUNS, columns | {"trigger": trigger, "scheduler": scheduler, "now": now})
     return [InsertedRun(*row) for row in rows]
 

@@ -7,14 +7,15 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, case, insert, null, select, update
+from sqlalchemy import Update, case, insert, select, update
 
 from console.core.actor import Actor
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.states import ActorKind, JobStatus, Kind, Role, RunState, Trigger
+from console.core.states import ActorKind, JobStatus, Role, RunState, Trigger
 from console.core.tags import Tag
 from console.core.task import Task
+from console.db import attempts
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
@@ -22,6 +23,7 @@ from console.services import audit
 
 LEASE = timedelta(seconds=20)
 STARTS_AFTER_LOSS = 3
+ONCE_ENDS = {RunState.SUCCEEDED: JobStatus.SENT, RunState.SKIPPED: JobStatus.SKIPPED}
 _random = Random()  # noqa: S311  (spreads retries; no secret)
 
 
@@ -58,47 +60,27 @@ def claim(run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime) -
 
     One conditional UPDATE, so that however often a ticket is pushed, one attempt starts.
     """
-    taken = update(Run).where(Run.id == run_id, Run.state == RunState.QUEUED, Run.task.in_(offered))
-    taken = taken.values(
-        state=RunState.RUNNING,
-        attempt=Run.attempt + 1,
-        worker=worker,
-        started_at=now,
-        beat_at=now,
-        lease_until=now + LEASE,
-        retry_at=None,
-        reason_code=None,
-        reason=None,
-        error=null(),
-        progress=null(),
-    )
-    columns = (
-        Run.org_id,
-        Run.job_id,
-        Run.task,
-        Run.trigger,
-        Run.attempt,
-        Run.args,
-        Run.dry_run,
-        Run.recipient,
-    )
     with transaction():
-        row = db.session.execute(taken.returning(*columns)).first()
+        row = attempts.claim(run_id, worker=worker, offered=offered, now=now, lease_until=now + LEASE)
         if row is None:
             return None
-        found = Claim(run_id, row[0], row[1], row[2], Trigger(row[3]), row[4], row[5], row[6], row[7], worker)
-        is_deleted = _touch(found, now)
-        if is_deleted:
+        found = Claim(
+            run_id=row.run_id,
+            org_id=row.org_id,
+            job_id=row.job_id,
+            task=row.task,
+            trigger=Trigger(row.trigger),
+            attempt=row.attempt,
+            args=row.args,
+            dry_run=row.dry_run,
+            recipient=row.recipient,
+            worker=worker,
+        )
+        if row.is_deleted:
             _write(found, Outcome(RunState.SKIPPED, Reason.DELETED), now)
             return None
         _audit(found, Tag.TASK_EXECUTION_STARTED, now, None)
     return found
-
-
-def _touch(found: Claim, now: datetime) -> bool:
-    shown = update(Job).where(Job.id == found.job_id).values(changed_at=now)
-    deleted_at = db.session.scalar(shown.returning(Job.deleted_at))
-    return deleted_at is not None
 
 
 def _audit(found: Claim, tag: Tag, now: datetime, outcome: Outcome | None) -> None:
@@ -170,9 +152,12 @@ def _may_retry(task: Task | None, found: Claim) -> bool:
 def _retry(found: Claim, outcome: Outcome, task: Task | None, now: datetime) -> RunState | None:
     retries = task.retries if task else None
     delay = retries.delay(found.attempt, _random) if retries else timedelta(0)
-    values = _values(outcome, now) | {
+    values = {
         "state": RunState.RETRYING,
-        "finished_at": None,
+        "reason_code": outcome.reason,
+        "reason": outcome.detail,
+        "error": dict(outcome.error) if outcome.error else None,
+        "lease_until": None,
         "retry_at": now + delay,
     }
     with transaction():
@@ -186,60 +171,26 @@ def _retry(found: Claim, outcome: Outcome, task: Task | None, now: datetime) -> 
     return RunState.RETRYING
 
 
-def _values(outcome: Outcome, now: datetime) -> dict[str, Any]:
-    return {
-        "state": outcome.state,
-        "reason_code": outcome.reason,
-        "reason": outcome.detail or (outcome.reason.text if outcome.reason else None),
-        "result": outcome.result,
-        "error": dict(outcome.error) if outcome.error else None,
-        "changes": [dict(change) for change in outcome.changes],
-        "finished_at": now,
-        "lease_until": None,
-    }
-
-
 def _write(found: Claim, outcome: Outcome, now: datetime) -> bool:
-    ended = _mine(found).values(_values(outcome, now)).returning(Run.id)
-    if db.session.execute(ended).first() is None:
-        return False
-    show_end(found, outcome, now)
-    return True
-
-
-def show_end(found: Claim, outcome: Outcome, now: datetime) -> None:
-    """Carries the end of a run to its job's row, inside the caller's transaction."""
-    values: dict[str, Any] = {
-        "changed_at": now,
-        "active_run_id": case((Job.active_run_id == found.run_id, None), else_=Job.active_run_id),
-    }
-    if not found.dry_run:
-        values |= {
-            "last_run_id": found.run_id,
-            "last_run_state": outcome.state,
-            "last_run_at": now,
-            "last_run_reason": outcome.reason,
-            "last_run_note": _note(outcome),
-            "status": _status(outcome),
-            "status_reason": case((Job.kind == Kind.ONCE.value, outcome.reason), else_=Job.status_reason),
-        }
-    db.session.execute(update(Job).where(Job.id == found.job_id).values(values))
+    ending = attempts.End(
+        run_id=found.run_id,
+        attempt=found.attempt,
+        state=outcome.state,
+        reason_code=outcome.reason,
+        reason=outcome.detail or (outcome.reason.text if outcome.reason else None),
+        result=outcome.result,
+        error=dict(outcome.error) if outcome.error else None,
+        changes=[dict(change) for change in outcome.changes],
+        note=_note(outcome),
+        once_status=ONCE_ENDS.get(outcome.state, JobStatus.FAILED),
+    )
+    return attempts.end(ending, now=now)
 
 
 def _note(outcome: Outcome) -> str | None:
     if isinstance(outcome.result, Mapping) and outcome.result.get("summary"):
         return str(outcome.result["summary"])[:200]
     return outcome.detail[:200] if outcome.detail else None
-
-
-def _status(outcome: Outcome) -> Any:
-    ends = {RunState.SUCCEEDED: JobStatus.SENT, RunState.SKIPPED: JobStatus.SKIPPED}
-    once = ends.get(outcome.state, JobStatus.FAILED)
-    return case(
-        (Job.status == JobStatus.PAUSED.value, Job.status),
-        (Job.kind == Kind.ONCE.value, once.value),
-        else_=JobStatus.SCHEDULED.value,
-    )
 
 
 def lose(found: Claim, *, detail: str, now: datetime) -> RunState | None:

@@ -18,7 +18,7 @@ RETRY_AFTER = 5
 
 @dataclass(frozen=True)
 class Problem:
-    """What an error page says; `advice` is what to do."""
+    """What an error page says; `advice` is what to do, `fields` what `detail` does not say already."""
 
     status: int
     title: str
@@ -30,18 +30,58 @@ class Problem:
 
 
 WORDS = {
-    400: ("This can't be read", "The request is not one that a page here makes.", "Go back, reload the page, try again."),
+    400: (
+        "This can't be read",
+        "The request is not one that a page here makes; nothing was changed.",
+        "Go back, reload the page and try again.",
+    ),
     401: ("Sign in first", "This page is for people who are signed in.", "Sign in, then come back."),
-    403: ("Not allowed", "Your role does not allow this; nothing was changed.", "Ask an administrator of your org."),
-    404: ("Nothing here", "There is no page or thing at this address.", "Check the address, or begin at the jobs."),
-    405: ("Not this way", "This address does not take this kind of request.", "Go back and use the page's own buttons."),
-    409: ("Not now", "The request can't be granted now; nothing was changed.", "Read the reason, then try again."),
-    413: ("Too large", "The request is larger than the console takes; nothing was changed.", "Send less at once."),
-    422: ("This can't be used", "Part of the request can't be used; nothing was changed.", "Correct it and try again."),
-    429: ("Too many attempts", "There were too many attempts in a short time.", "Wait a few minutes, then try again."),
-    500: ("Something went wrong", "The console met an error of its own.", "Try again; if it stays, give the number below to an administrator."),
-    503: ("Back in a moment", "The database can't be reached just now.", "Nothing is lost: workers and scheduler wait and go on by themselves. Reload in a few seconds."),
-}  # fmt: skip
+    403: (
+        "Not allowed",
+        "Your role does not allow this; nothing was changed.",
+        "Ask an administrator of your org.",
+    ),
+    404: (
+        "Nothing here",
+        "There is no page or thing at this address.",
+        "Check the address, or begin at the jobs.",
+    ),
+    405: (
+        "Not this way",
+        "This address does not take this kind of request; nothing was changed.",
+        "Go back and use the page's own buttons.",
+    ),
+    409: (
+        "Not now",
+        "The request can't be granted now; nothing was changed.",
+        "Read the reason, then try again.",
+    ),
+    413: (
+        "Too large",
+        "The request is larger than the console takes; nothing was changed.",
+        "Send less at once.",
+    ),
+    422: (
+        "This can't be used",
+        "Part of the request can't be used; nothing was changed.",
+        "Correct it and try again.",
+    ),
+    429: (
+        "Too many attempts",
+        "There were too many attempts in a short time.",
+        "Wait a few minutes, then try again.",
+    ),
+    500: (
+        "Something went wrong",
+        "The console met an error of its own; it has been logged.",
+        "Try again. If it stays, give the number below to an administrator.",
+    ),
+    503: (
+        "Back in a moment",
+        "The database can't be reached just now.",
+        "Nothing is lost: scheduler and workers wait and go on by themselves. Reload in a few seconds.",
+    ),
+}
 
 
 def register(app: Flask) -> None:
@@ -59,7 +99,8 @@ def problem_of(error: ConsoleError) -> Problem:
     title, _, advice = WORDS.get(error.status, WORDS[500])
     if error.reason:
         advice = "" if error.reason.advice in error.detail else error.reason.advice
-    return Problem(error.status, title, error.detail, advice, error.reason, error.fields, error.suggestions)
+    fields = {name: texts for name, texts in error.fields.items() if ", ".join(texts) not in error.detail}
+    return Problem(error.status, title, error.detail, advice, error.reason, fields, error.suggestions)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 from flask_login import current_user
+from markupsafe import Markup, escape
 
 from console.core.registry import registry
 from console.core.states import Role
@@ -74,8 +75,10 @@ def clock(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
 def exact(instant: datetime, zone: ZoneInfo) -> str:
     """Everything that is known of an instant, with its zone."""
     local = instant.astimezone(zone)
-    name = f"{zone.key}, UTC{local:%:z}" if hasattr(zone, "key") else f"UTC{local:%z}"
-    return f"{local:%A} {local.day} {local:%B} {local.year}, {local:%H:%M:%S}.{local.microsecond // 1000:03} ({name})"
+    offset = local.strftime("%z")
+    date = f"{local:%A} {local.day} {local:%B} {local.year}"
+    time = f"{local:%H:%M:%S}.{local.microsecond // 1000:03}"
+    return f"{date}, {time} ({zone.key}, UTC{offset[:3]}:{offset[3:]})"
 
 
 def stamp(instant: datetime, zone: ZoneInfo) -> str:
@@ -85,8 +88,8 @@ def stamp(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def duration(span: timedelta | float) -> str:
-    """`0.02 s`, `1.4 s`, `41 s`, `2 min 5 s`, `3 h 12 min`."""
-    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    """`0.02 s`, `1.4 s`, `41 s`, `2 min 5 s`, `3 h 12 min`; never less than 0."""
+    seconds = max(span.total_seconds() if isinstance(span, timedelta) else span, 0)
     if seconds < 60:
         digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
         return f"{seconds:.{digits}f} s"
@@ -106,6 +109,11 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def breakable(address: str) -> Markup:
+    """A mail address that may break before its @."""
+    return Markup("<wbr>@").join(escape(part) for part in address.split("@"))
+
+
 def zone() -> ZoneInfo:
     """The org's zone; UTC for those who have not signed in."""
     return ZoneInfo(current_user.actor.zone) if current_user.is_authenticated else ZoneInfo("UTC")
@@ -121,7 +129,9 @@ def register(app: Flask) -> None:
     app.add_template_filter(lambda instant: elapsed(instant, moment()), "elapsed")
     app.add_template_filter(lambda instant: instant.astimezone(UTC).isoformat(), "iso")
     app.add_template_filter(duration, "duration")
+    app.add_template_filter(_span, "span")
     app.add_template_filter(pretty, "pretty")
+    app.add_template_filter(breakable, "breakable")
     app.context_processor(_context)
 
 

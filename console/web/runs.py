@@ -63,4 +63,5 @@ def _left(run: RunView) -> float | None:
     done, total = progress.get("done"), progress.get("total")
     if not run.started_at or not done or not total or done >= total:
         return None
-    return (run.as_of - run.started_at).total_seconds() * (float(total) - done) / float(done)
+    elapsed = (run.as_of - run.started_at).total_seconds()
+    return elapsed * (float(total) - float(done)) / float(done)

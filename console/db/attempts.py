@@ -1,0 +1,112 @@
+"""The two statements of every attempt, its claim and its end: one round trip each, for run and job together.
+
+They are SQL rather than expressions because building the expressions took longer than running them
+(`bench/worker.py` shows the rate of runs).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from console.db.session import db
+
+CLAIM = text(
+    """
+    WITH taken AS (
+        UPDATE runs SET state = 'running', attempt = attempt + 1, worker = :worker, started_at = :now,
+            beat_at = :now, lease_until = :lease_until, retry_at = NULL, reason_code = NULL, reason = NULL,
+            error = NULL, progress = NULL
+        WHERE id = :run_id AND state = 'queued' AND task = ANY(CAST(:offered AS text[]))
+        RETURNING id, org_id, job_id, task, trigger, attempt, args, dry_run, recipient
+    ), shown AS (
+        UPDATE jobs SET changed_at = :now FROM taken WHERE jobs.id = taken.job_id RETURNING jobs.deleted_at
+    )
+    SELECT taken.*, shown.deleted_at IS NOT NULL AS is_deleted FROM taken, shown
+    """
+)
+
+END = text(
+    """
+    WITH ended AS (
+        UPDATE runs SET state = :state, reason_code = :reason_code, reason = :reason, result = :result,
+            error = :error, changes = :changes, finished_at = :now, lease_until = NULL
+        WHERE id = :run_id AND state = 'running' AND attempt = :attempt
+        RETURNING id, job_id, dry_run
+    ), shown AS (
+        UPDATE jobs SET changed_at = :now,
+            active_run_id = CASE WHEN active_run_id = ended.id THEN NULL ELSE active_run_id END,
+            last_run_id = CASE WHEN dry_run THEN last_run_id ELSE ended.id END,
+            last_run_state = CASE WHEN dry_run THEN last_run_state ELSE :state END,
+            last_run_at = CASE WHEN dry_run THEN last_run_at ELSE :now END,
+            last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
+            last_run_note = CASE WHEN dry_run THEN last_run_note ELSE :note END,
+            status = CASE WHEN dry_run OR status = 'paused' THEN status
+                          WHEN kind = 'once' THEN :once_status ELSE 'scheduled' END,
+            status_reason = CASE WHEN NOT dry_run AND status <> 'paused' AND kind = 'once'
+                                 THEN :reason_code ELSE status_reason END
+        FROM ended WHERE jobs.id = ended.job_id
+    )
+    SELECT id FROM ended
+    """
+).bindparams(
+    bindparam("result", type_=JSONB(none_as_null=True)),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+    bindparam("changes", type_=JSONB()),
+)
+
+
+@dataclass(frozen=True)
+class ClaimedRow:
+    """What a worker needs of a run that it has just claimed."""
+
+    run_id: UUID
+    org_id: UUID
+    job_id: UUID
+    task: str
+    trigger: str
+    attempt: int
+    args: dict[str, Any]
+    dry_run: bool
+    recipient: str | None
+    is_deleted: bool
+
+
+def claim(
+    run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime, lease_until: datetime
+) -> ClaimedRow | None:
+    """Starts a queued run's next attempt, if its task is among the offered; None when there is nothing to start."""
+    values = {
+        "run_id": run_id,
+        "worker": worker,
+        "offered": list(offered),
+        "now": now,
+        "lease_until": lease_until,
+    }
+    row = db.session.execute(CLAIM, values).first()
+    return ClaimedRow(*row) if row else None
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ended, as run and job show it; `once_status` is the status of a job that runs once."""
+
+    run_id: UUID
+    attempt: int
+    state: str
+    reason_code: str | None
+    reason: str | None
+    result: Any
+    error: dict[str, str] | None
+    changes: list[dict[str, Any]]
+    note: str | None
+    once_status: str
+
+
+def end(ending: End, *, now: datetime) -> bool:
+    """Ends a running attempt; False when the attempt of this number runs no more."""
+    return db.session.execute(END, vars(ending) | {"now": now}).first() is not None

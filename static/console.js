@@ -1,0 +1,241 @@
+// What the pages do beyond links and forms: dialogs, keys, fresh words for old times, and polls that
+// never disturb whoever is at work. Without this file every page still works.
+"use strict";
+
+document.documentElement.classList.add("has-script");
+
+const SLOWEST_MS = 30000;
+const polls = { failures: 0, quietUntil: 0, lastGood: new Date(), sessionEnded: false, pressing: false };
+const kept = { open: new Set(), follow: true, scroll: 0 };
+let skew = 0; // the server's clock minus this one's, in ms
+let opener = null; // the id of what opened the dialog
+
+const byId = (id) => document.getElementById(id);
+const now = () => new Date(Date.now() + skew);
+const isPoll = (element) => element.hasAttribute && element.hasAttribute("data-poll");
+const isText = (element) => element && element.matches("input:not([type=checkbox]):not([type=hidden]), textarea, select");
+
+// Times: the same words as the server's.
+
+function span(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+}
+
+function inWords(kind, seconds) {
+  if (kind === "elapsed") return span(Math.max(-seconds, 0));
+  if (kind === "due" && seconds <= 0) return seconds > -60 ? "due now" : `${span(-seconds)} late`;
+  if (Math.abs(seconds) >= 18 * 3600) return null; // a day's name does not age by the second
+  if (seconds > -5 && seconds < 1) return seconds < 0 ? "just now" : "now";
+  return seconds > 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
+}
+
+function refreshTimes(selector) {
+  for (const element of document.querySelectorAll(selector)) {
+    const words = inWords(element.dataset.relative, (new Date(element.dateTime) - now()) / 1000);
+    if (words !== null && element.textContent !== words) element.textContent = words;
+  }
+}
+
+function learnClock() {
+  const pulse = byId("pulse");
+  if (pulse) skew = new Date(pulse.dataset.now) - Date.now();
+}
+
+// Polls: hidden tabs rest, a region at work is left alone, a failure slows down and blanks nothing.
+
+function isBusy(region) {
+  const focused = document.activeElement;
+  return Boolean(region.querySelector("dialog[open]")) || (region.contains(focused) && isText(focused));
+}
+
+function mayPoll(region) {
+  return !document.hidden && !polls.sessionEnded && Date.now() >= polls.quietUntil && !isBusy(region);
+}
+
+function clockWords(date) {
+  const zone = byId("pulse") && byId("pulse").dataset.zone;
+  return date.toLocaleTimeString("en-GB", { hourCycle: "h23", timeZone: zone || undefined });
+}
+
+function failed(retryAfter) {
+  polls.failures += 1;
+  const wait = Math.max(1000 * 2 ** Math.min(polls.failures, 6), 1000 * (retryAfter || 0));
+  polls.quietUntil = Date.now() + Math.min(wait, SLOWEST_MS);
+  const notice = byId("stale");
+  if (!notice) return;
+  notice.textContent = `stale since ${clockWords(polls.lastGood)}: the console does not answer; trying again`;
+  notice.hidden = false;
+}
+
+function succeeded() {
+  polls.failures = 0;
+  polls.quietUntil = 0;
+  polls.lastGood = now();
+  if (byId("stale")) byId("stale").hidden = true;
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isPoll(event.detail.elt) && !mayPoll(event.detail.elt)) event.preventDefault();
+});
+
+document.addEventListener("htmx:sendError", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
+document.addEventListener("htmx:timeout", (event) => isPoll(event.detail.elt) && failed(0));
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { xhr, elt } = event.detail;
+  if (!isPoll(elt) || !xhr || xhr.status === 0) return;
+  if (xhr.status < 400) succeeded();
+  else if (xhr.status === 401) polls.sessionEnded = true;
+  else failed(Number(xhr.getResponseHeader("Retry-After")));
+});
+
+function sayUnsent() {
+  const text = document.createElement("p");
+  text.className = "notice is-warn";
+  text.textContent = "The console does not answer; the request may not have arrived. Pressing again is safe: one click makes one run.";
+  const place = byId("dialog").open ? byId("dialog") : byId("notices");
+  place.append(text);
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, elt } = event.detail;
+  const isPolled = isPoll(elt);
+  if (xhr.status === 401) event.detail.shouldSwap = true;
+  else if (isPolled) event.detail.shouldSwap = event.detail.shouldSwap && xhr.status < 400 && !polls.pressing && !isBusy(elt);
+  else if (xhr.status >= 400) event.detail.shouldSwap = true;
+  if (event.detail.shouldSwap) remember();
+});
+
+// A click begins on one element and must end on the same one: no swap in between.
+document.addEventListener("pointerdown", () => { polls.pressing = true; });
+for (const name of ["pointerup", "pointercancel"]) {
+  document.addEventListener(name, () => setTimeout(() => { polls.pressing = false; }));
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && byId("pulse") && window.htmx) window.htmx.trigger("#pulse", "refresh");
+});
+
+// What a swap must not lose: opened details, and the place in a log.
+
+function remember() {
+  for (const element of document.querySelectorAll("details[id]")) {
+    if (element.open) kept.open.add(element.id);
+    else kept.open.delete(element.id);
+  }
+  if (byId("log")) kept.scroll = byId("log").scrollTop;
+}
+
+function restore() {
+  for (const id of kept.open) if (byId(id)) byId(id).open = true;
+  const log = byId("log");
+  if (byId("follow")) byId("follow").checked = kept.follow;
+  if (log) log.scrollTop = kept.follow && byId("follow") ? log.scrollHeight : kept.scroll;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.id === "follow") {
+    kept.follow = event.target.checked;
+    restore();
+  }
+  const form = event.target.closest("form[data-submit]");
+  if (form) form.requestSubmit();
+});
+
+document.addEventListener("scroll", (event) => {
+  const log = event.target;
+  if (log.id !== "log" || !byId("follow")) return;
+  kept.follow = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  byId("follow").checked = kept.follow;
+}, true);
+
+document.addEventListener("htmx:afterSettle", () => {
+  learnClock();
+  restore();
+});
+
+// Dialogs: the answer to a confirmation opens one; any other answer closes it.
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const dialog = byId("dialog");
+  if (event.detail.target === dialog) {
+    if (!dialog.open) dialog.showModal();
+    const first = dialog.querySelector("[autofocus]") || byId("cancel");
+    if (first) first.focus();
+  } else if (event.detail.requestConfig.elt.closest("#dialog")) {
+    dialog.close();
+  }
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target === byId("dialog") && !byId("dialog").open) {
+    opener = document.activeElement && document.activeElement.id;
+  }
+});
+
+document.addEventListener("close", (event) => {
+  if (event.target.id !== "dialog") return;
+  event.target.replaceChildren();
+  const button = opener && byId(opener);
+  if (button && !button.disabled) button.focus();
+  else if (button) focusRow(button.closest(".job"));
+}, true);
+
+document.addEventListener("click", (event) => {
+  const closer = event.target.closest("[data-close]");
+  const dialog = closer && closer.closest("dialog");
+  if (dialog) {
+    event.preventDefault();
+    dialog.close();
+  } else if (event.target.matches("dialog[open]")) {
+    event.target.close(); // the backdrop
+  }
+});
+
+// Keys: j k move, Enter is the link's own, s sends, / searches, ? helps.
+
+function focusRow(row) {
+  const link = row && row.querySelector(".job-link");
+  if (link) link.focus();
+}
+
+function move(step) {
+  const rows = [...document.querySelectorAll(".list .job")].filter((row) => row.querySelector(".job-link"));
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  focusRow(rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + step, 0), rows.length - 1)]);
+}
+
+function send() {
+  const row = document.activeElement.closest(".job") || document.querySelector("#job .head");
+  const button = row && row.querySelector("button.send:not(:disabled)");
+  if (button) {
+    button.focus();
+    button.click();
+  }
+}
+
+const KEYS = {
+  "/": () => { byId("q").focus(); byId("q").select(); },
+  j: () => move(1),
+  k: () => move(-1),
+  s: send,
+  "?": () => byId("help").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (isText(document.activeElement)) {
+    if (event.key === "Escape") document.activeElement.blur();
+    return;
+  }
+  if (byId("q") && KEYS[event.key]) {
+    event.preventDefault();
+    KEYS[event.key]();
+  }
+});
+
+learnClock();
+restore();
+setInterval(() => refreshTimes("time[data-relative=elapsed]"), 1000);
+setInterval(() => refreshTimes("time[data-relative]"), 5000);

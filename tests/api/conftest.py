@@ -1,0 +1,123 @@
+"""What the tests of the API share: an org with a token for each role, a job, and callers."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from console import Params, Result, Run, task
+from console.core.actor import Actor
+from console.core.clock import utc_now
+from console.core.states import ActorKind, Role
+from console.services import jobs, orgs, people
+from console.services.jobs import NewJob
+
+
+class Greeting(Params):
+    """Whom to greet."""
+
+    name: str = "world"
+
+
+@task(title="Greet somebody", params=Greeting, dry_run=True)
+def greet_somebody(run: Run) -> Result:
+    """Says hello."""
+    run.log(f"hello {run.args.name}")
+    run.log("and goodbye")
+    run.progress(1, 2, "half way")
+    run.changed("greeting", before=None, after=run.args.name)
+    return Result("greeted", {"name": run.args.name})
+
+
+@task(title="Always fails")
+def always_fails(run: Run) -> None:
+    """Raises."""
+    raise RuntimeError("no way")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A program with a token: `call("GET", "/runs")` is GET /api/v1/runs in its name."""
+
+    app: APIFlask
+    token: str
+
+    def call(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **kwargs: Any
+    ) -> TestResponse:
+        client: FlaskClient = self.app.test_client()
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        return client.open(f"/api/v1{path}", method=method, headers=sent, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("POST", path, **kwargs)
+
+
+@dataclass(frozen=True)
+class Org:
+    """An org with its shell actor and a caller of each role."""
+
+    actor: Actor
+    viewer: Caller
+    operator: Caller
+    admin: Caller
+
+
+def make_org(app: APIFlask, slug: str, timezone: str = "Asia/Bangkok") -> Org:
+    with app.app_context():
+        org_id = orgs.create_org(slug.title(), slug, timezone)
+        system = Actor(ActorKind.SYSTEM, org_id, slug.title(), timezone, Role.ADMIN, "set-up")
+        people.create_user(system, f"owner@{slug}.example", Role.ADMIN, password=None, now=utc_now())
+        actor = people.cli_actor(slug, login="tester")
+        tokens = {role: people.create_token(actor, role, role, now=utc_now()).secret for role in Role}
+    callers = {role.value: Caller(app, secret) for role, secret in tokens.items()}
+    return Org(actor, **callers)
+
+
+@pytest.fixture
+def org(app: APIFlask) -> Org:
+    return make_org(app, "harbour")
+
+
+@pytest.fixture
+def other_org(app: APIFlask) -> Org:
+    return make_org(app, "elsewhere", "UTC")
+
+
+def make_job(app: APIFlask, org: Org, task_name: str = "greet_somebody", **values: Any) -> UUID:
+    with app.app_context():
+        return jobs.create(org.actor, NewJob(task=task_name, **values), now=utc_now()).id
+
+
+@pytest.fixture
+def job_id(app: APIFlask, org: Org) -> UUID:
+    return make_job(app, org)
+
+
+@contextmanager
+def in_background(function: Any, *args: Any, **kwargs: Any) -> Iterator[Future[TestResponse]]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(function, *args, **kwargs)
+
+
+def assert_problem(response: TestResponse, status: int, field: str | None = None) -> dict[str, Any]:
+    """The answer is a whole problem of this status that names `field`; returns it."""
+    assert response.status_code == status, response.text
+    assert response.mimetype == "application/problem+json"
+    problem: dict[str, Any] = response.get_json(force=True)
+    assert set(problem) == {"type", "title", "status", "detail", "reason_code", "errors", "suggestions"}
+    assert problem["status"] == status
+    assert problem["title"] and problem["detail"]
+    if field is not None:
+        assert field in problem["errors"], problem
+    return problem

@@ -1,0 +1,81 @@
+"""`job`: the job table at the shell."""
+
+import json
+
+from tests import factories
+from tests.factories import OrgOf, one
+
+from .conftest import Console
+
+
+def test_an_empty_table_says_so(console: Console, org: OrgOf) -> None:
+    done = console("job", "list")
+    assert (done.code, done.out, done.err) == (0, "There are no such jobs.\n", "")
+    assert json.loads(console("job", "list", "--json").out) == []
+
+
+def test_jobs_are_listed_nearest_first(console: Console, org: OrgOf) -> None:
+    factories.job(org, key="by_hand", name="By hand")
+    at = {"type": "once", "at": "2099-01-01T00:00:00+00:00"}
+    factories.job(org, key="soon", name="Soon", schedule=at)
+    lines = console("job", "list").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["KEY", "soon", "by_hand"]
+    listed = json.loads(console("job", "list", "--json", "--kind", "manual").out)
+    assert [job["key"] for job in listed] == ["by_hand"]
+
+
+def test_a_job_is_shown_by_any_spelling(console: Console, org: OrgOf) -> None:
+    job = factories.job(org, key="nightly_sweep")
+    for name in ("nightly_sweep", "nightly-sweep", str(job.id)):
+        assert json.loads(console("job", "show", name, "--json").out)["id"] == str(job.id)
+    assert "nightly_sweep" in console("job", "show", "nightly_sweep").out
+
+
+def test_an_unknown_job_gets_suggestions(console: Console, org: OrgOf) -> None:
+    factories.job(org, key="nightly_sweep")
+    assert console("job", "show", "nightly_sweeps").failed(1, "[UNKNOWN_TASK]", "nightly_sweep?")
+
+
+def test_run_makes_one_run(console: Console, org: OrgOf) -> None:
+    factories.job(org, key="sweep")
+    done = console("job", "run", "sweep", "--json")
+    assert done.code == 0, done
+    run = json.loads(done.out)
+    assert (run["state"], run["trigger"]) == ("queued", "cli")
+    assert one("SELECT id::text FROM runs") == run["id"]
+
+
+def test_run_takes_arguments_and_a_dry_run(console: Console, org: OrgOf) -> None:
+    factories.job(org, "mark", key="mark", args={"path": "/tmp"})
+    args = '{"path": "/dev/null"}'
+    run = json.loads(console("job", "run", "mark", "--args", args, "--json").out)
+    assert run["args"] == {"path": "/dev/null"}
+    assert json.loads(console("job", "run", "succeed", "--dry-run", "--json").out)["dry_run"] is True
+    assert console("job", "run", "mark", "--args", '{"pth": 1}').failed(1, "args")
+
+
+def test_a_refused_run_ends_with_1_and_the_reason(console: Console, org: OrgOf) -> None:
+    assert console("job", "run", "needs_recipient").failed(1, "[MISSING_RECIPIENT]")
+    assert console("job", "run", "sucede").failed(1, "[UNKNOWN_TASK]", "succeed")
+    assert one("SELECT count(*) FROM runs") == 0
+
+
+def test_who_waits_in_vain_is_told_how_it_stands(console: Console, org: OrgOf) -> None:
+    done = console("job", "run", "succeed", "--wait", "0.2")
+    assert done.code == 0
+    assert "queued" in done.out
+
+
+def test_a_job_is_paused_resumed_and_deleted(console: Console, org: OrgOf) -> None:
+    factories.job(org, key="sweep")
+    assert "paused" in console("job", "pause", "sweep", "--note", "rain").out
+    assert one("SELECT status FROM jobs") == "paused"
+    assert "scheduled" in console("job", "resume", "sweep").out
+    assert one("SELECT status FROM jobs") == "scheduled"
+    assert "deleted" in console("job", "delete", "sweep").out
+    assert one("SELECT deleted_at IS NOT NULL FROM jobs")
+    assert console("job", "delete", "sweep").failed(1)
+
+
+def test_an_unknown_org_is_named(console: Console, org: OrgOf) -> None:
+    assert console("job", "list", "--org", "nowhere").failed(1, "nowhere")

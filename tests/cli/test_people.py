@@ -1,0 +1,57 @@
+"""`user` and `token`: what is secret is printed once, and never again."""
+
+import json
+import re
+
+from flask.testing import FlaskClient
+
+from tests import factories
+from tests.factories import OrgOf, one
+
+from .conftest import Console
+
+
+def test_a_user_is_created_with_a_password_that_is_shown_once(console: Console, org: OrgOf) -> None:
+    done = console("user", "create", "Mara@Example.com", "--role", "operator")
+    assert done.code == 0, done
+    password = re.search(r"shown this once: (\S+)$", done.out.strip())
+    assert password and len(password[1]) >= 12
+    assert one("SELECT email FROM users") == "mara@example.com"
+    assert password[1] not in console("user", "list", "--json").out
+    assert console("user", "create", "mara@example.com", "--role", "viewer").failed(1, "taken")
+
+
+def test_a_user_is_listed_disabled_and_enabled(console: Console, org: OrgOf) -> None:
+    factories.person(org, email="mara@example.com")
+    assert [user["email"] for user in json.loads(console("user", "list", "--json").out)] == [
+        "mara@example.com"
+    ]
+    assert "disabled" in console("user", "disable", "mara@example.com").out
+    assert not one("SELECT is_active FROM users")
+    assert "enabled" in console("user", "enable", "mara@example.com").out
+    assert one("SELECT is_active FROM users")
+    assert console("user", "disable", "nobody@example.com").failed(1, "nobody@example.com")
+
+
+def test_a_token_is_printed_alone_and_opens_the_api(
+    console: Console, client: FlaskClient, org: OrgOf
+) -> None:
+    done = console("token", "create", "--name", "ci", "--role", "viewer")
+    assert (done.code, done.err) == (0, "")
+    secret = done.out.strip()
+    assert len(secret.split()) == 1
+    answer = client.get("/api/v1/runs", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 200
+    (listed,) = json.loads(console("token", "list", "--json").out)
+    assert (listed["name"], listed["role"], listed["is_revoked"]) == ("ci", "viewer", False)
+    assert secret not in str(listed)
+
+
+def test_a_token_is_revoked_by_its_name_and_no_longer_opens_anything(
+    console: Console, client: FlaskClient, org: OrgOf
+) -> None:
+    secret = console("token", "create", "--name", "ci", "--role", "viewer").out.strip()
+    assert "revoked" in console("token", "revoke", "ci").out
+    answer = client.get("/api/v1/runs", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 401
+    assert console("token", "revoke", "ci").failed(1, "ci")
