@@ -1,7 +1,8 @@
 """Everything on one machine: servers out of wheels, migrations, the demonstration, processes.
 
-The life of an `up`: lock the home → check the port → start what no URL was given for → migrate → seed →
-start the processes → leave a note for other commands → say the address → keep all alive → stop all in order.
+The life of an `up`: lock the home → check the port → start what no URL was given for → migrate → leave a
+note for other commands → start the web process and seed beside it → start the rest → say the address → keep
+all alive → stop all in order.
 """
 
 import fcntl

@@ -163,7 +163,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (!dialog.open) dialog.showModal();
     const first = dialog.querySelector("[autofocus]") || byId("cancel");
     if (first) first.focus();
-  } else if (event.detail.requestConfig.elt.closest("#dialog")) {
+  } else if (event.detail.requestConfig.elt.closest("#dialog") && !dialog.contains(event.detail.target)) {
     dialog.close();
   }
 });

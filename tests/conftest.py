@@ -64,12 +64,14 @@ def settings(servers: Servers) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def one_app(settings: Settings) -> APIFlask:
+def one_app(settings: Settings) -> Iterator[APIFlask]:
     app = create_app(settings)
     app.testing = True
     with app.app_context():
         migrations.upgrade()
-    return app
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

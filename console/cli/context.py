@@ -28,10 +28,13 @@ def json_option(command: Command) -> Command:
 
 def make_app() -> "APIFlask":
     """The app with the settings of this environment; raises `SettingsError` or `CommandFailed`."""
-    from console.app import create_app
+    from console.core.settings import load_settings
 
+    settings = load_settings()
     try:
-        return create_app()
+        from console.app import create_app
+
+        return create_app(settings)
     except ImportError as error:
         if str(error).startswith("CONSOLE_TASKS"):
             raise CommandFailed(str(error)) from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flask import Flask, g, make_response, render_template
+from flask import Flask, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
@@ -119,13 +119,19 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
+def _place() -> str:
+    """Where the notice goes: into the open dialog, whose form must not be lost, or above the page."""
+    is_form = request.method == "POST" and request.headers.get("HX-Target") == "dialog"
+    return "#dialog-problem" if is_form else "#notices"
+
+
 def answer(problem: Problem) -> ResponseReturnValue:
     """A whole page, or a notice for a page that is already open."""
     name = "errors/_problem.html" if wants_fragment() else "errors/page.html"
     body = render_template(name, problem=problem, request_id=g.get("request_id", ""))
     response = make_response(body, problem.status)
     if wants_fragment():
-        response.headers["HX-Retarget"] = "#notices"
+        response.headers["HX-Retarget"] = _place()
         response.headers["HX-Reswap"] = "innerHTML"
     if problem.status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER)

@@ -137,6 +137,7 @@ def register(app: Flask) -> None:
 
 def _context() -> dict[str, Any]:
     return {
+        "current_user": current_user,
         "heartbeat": heartbeat,
         "moment": moment,
         "plugin_nav": registry.nav,

@@ -47,7 +47,8 @@ def register(app: Flask) -> None:
     """Closes every page that is not named in `PUBLIC`."""
     manager = LoginManager()
     manager.session_protection = None
-    manager.init_app(app)
+    # Its context processor would look for the session even on the page that says that Postgres is down.
+    manager.init_app(app, add_context_processor=False)
     manager.user_loader(_load)
     app.before_request(_require_sign_in)
 

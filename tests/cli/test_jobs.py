@@ -46,7 +46,7 @@ def test_run_makes_one_run(console: Console, org: OrgOf) -> None:
 
 
 def test_run_takes_arguments_and_a_dry_run(console: Console, org: OrgOf) -> None:
-    factories.job(org, "mark", key="mark", args={"path": "/tmp"})
+    factories.job(org, "mark", key="mark", args={"path": "/dev/zero"})
     args = '{"path": "/dev/null"}'
     run = json.loads(console("job", "run", "mark", "--args", args, "--json").out)
     assert run["args"] == {"path": "/dev/null"}

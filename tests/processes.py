@@ -1,0 +1,62 @@
+"""Real processes of the product, and waiting for what they do."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def process(environment: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m console …` until the end of the block; killed if it doesn't end on SIGTERM."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "console", *command],
+        env=environment,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    try:
+        yield started
+    finally:
+        with suppress(ProcessLookupError):
+            started.send_signal(signal.SIGCONT)
+            started.terminate()
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def eventually(ask: Callable[[], T], seconds: float = 20.0) -> T:
+    """The first true answer; the last answer stands in the error when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s; the last answer was {answer!r}")
+        time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(line) for line in found.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
