@@ -1,4 +1,4 @@
-"""How long a slot, a click and an edit take on an idle system, beside one empty commit of the same database."""
+"""How long a slot, a click and an edit take on an idle system, beside one small commit there."""
 
 import time
 from collections.abc import Iterator
@@ -39,10 +39,11 @@ def due_to_pushed(on: Stage) -> list[float]:
     time.sleep(ROUNDS + 2)
     jobs.delete(on.actor, job.id, now=utc_now())
     found = rows(
-        "SELECT extract(epoch FROM enqueued_at - slot) AS s FROM runs WHERE job_id = :id AND enqueued_at IS NOT NULL",
+        "SELECT extract(epoch FROM enqueued_at - slot) FROM runs "
+        "WHERE job_id = :id AND enqueued_at IS NOT NULL",
         id=job.id,
     )
-    return [float(row.s) for row in found]
+    return [float(row[0]) for row in found]
 
 
 def click_to_finished(on: Stage) -> tuple[list[float], list[float]]:

@@ -79,7 +79,8 @@ def _ready() -> Iterator[Stage]:
 
 
 INSERT = """
-    INSERT INTO jobs (org_id, key, name, task, category, kind, schedule, timezone, next_run_at, applied_revision)
+    INSERT INTO jobs (org_id, key, name, task, category, kind, schedule, timezone, next_run_at,
+                      applied_revision)
     SELECT :org, :prefix || number, 'Job ' || lpad(number::text, 8, '0'), 'bench.tasks.nothing', 'Bench',
            'interval', jsonb_build_object('type', 'interval', 'every_seconds', 86400), 'UTC',
            CAST(:first AS timestamptz) + number * CAST(:apart AS interval), 1

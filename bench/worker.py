@@ -1,4 +1,4 @@
-"""Runs per second of one worker process: this product, each recorded, beside stock `rq.Worker`, none recorded."""
+"""Runs per second of one worker process: this product, each recorded, beside stock `rq.Worker`."""
 
 import logging
 

@@ -66,7 +66,7 @@ class RunTicket(RQJob):
     """
 
     @classmethod
-    def fetch(cls, id: str, connection: "Redis[bytes]", serializer: Any = None) -> "RunTicket":
+    def fetch(cls, id: str, connection: "Redis[bytes] | None" = None, serializer: Any = None) -> "RunTicket":
         """Raises NoSuchJobError for an id that is no UUID."""
         try:
             run_id = UUID(id)

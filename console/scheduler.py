@@ -157,7 +157,7 @@ class DatabaseScheduler(Scheduler):
 
     def _sleep(self, bell: Bell) -> None:
         wait = min(dispatch.next_due(now=self._clock()) or LONGEST_WAIT, SWEEP_EVERY, LONGEST_WAIT)
-        select.select([bell, self._wake_reader], [], [], wait.total_seconds())
+        select.select([bell.fileno(), self._wake_reader], [], [], wait.total_seconds())
         bell.drain()
 
     def _pause(self, seconds: float) -> None:

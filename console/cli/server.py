@@ -10,7 +10,7 @@ LONGEST_ANSWER_SECONDS = 60
 
 
 class Server(BaseApplication):
-    """Gunicorn inside this process. `bind` is host:port; each worker process makes the app for itself."""
+    """Gunicorn inside this process. `bind` is host:port; the app is made once, before forking."""
 
     def __init__(self, bind: str, processes: int, threads: int, graceful_seconds: int) -> None:
         self._settings: dict[str, Any] = {
@@ -24,6 +24,8 @@ class Server(BaseApplication):
             "errorlog": "-",
             "loglevel": "warning",
             "proc_name": "callboard",
+            "preload_app": True,
+            "control_socket_disable": True,
             "post_fork": _end_with_master,
         }
         super().__init__()

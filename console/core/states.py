@@ -97,7 +97,7 @@ class ActorKind(StrEnum):
     """Who did something: a signed-in person, a token, a person at a shell, or the product itself."""
 
     PERSON = "person"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105
     CLI = "cli"
     SCHEDULER = "scheduler"
     WORKER = "worker"

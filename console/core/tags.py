@@ -10,8 +10,8 @@ class Tag(StrEnum):
     USER_CREATED = "user:created"
     USER_DISABLED = "user:disabled"
     USER_ENABLED = "user:enabled"
-    TOKEN_CREATED = "token:created"
-    TOKEN_REVOKED = "token:revoked"
+    TOKEN_CREATED = "token:created"  # noqa: S105
+    TOKEN_REVOKED = "token:revoked"  # noqa: S105
     JOB_CREATED = "job:created"
     JOB_PAUSED = "job:paused"
     JOB_RESUMED = "job:resumed"

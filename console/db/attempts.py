@@ -79,7 +79,7 @@ class ClaimedRow:
 def claim(
     run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime, lease_until: datetime
 ) -> ClaimedRow | None:
-    """Starts a queued run's next attempt, if its task is among the offered; None when there is nothing to start."""
+    """Starts a queued run's next attempt if its task is among the offered; None when there is none."""
     values = {
         "run_id": run_id,
         "worker": worker,

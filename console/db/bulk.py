@@ -46,12 +46,13 @@ class JobStep:
 
 INSERT_RUNS = text(
     """
-    INSERT INTO runs (org_id, job_id, task, queue, priority, trigger, state, reason_code, reason, slot, revision,
-                      args, recipient, finished_at, requested_by, requested_at)
+    INSERT INTO runs (org_id, job_id, task, queue, priority, trigger, state, reason_code, reason, slot,
+                      revision, args, recipient, finished_at, requested_by, requested_at)
     SELECT org_id, job_id, task, queue, priority, :trigger, state, reason_code, reason, slot, revision,
            args::jsonb, recipient, finished_at, :scheduler, :now
-    FROM unnest(CAST(:org_id AS uuid[]), CAST(:job_id AS uuid[]), CAST(:task AS text[]), CAST(:queue AS text[]),
-                CAST(:priority AS text[]), CAST(:state AS text[]), CAST(:reason_code AS text[]),
+    FROM unnest(CAST(:org_id AS uuid[]), CAST(:job_id AS uuid[]), CAST(:task AS text[]),
+                CAST(:queue AS text[]), CAST(:priority AS text[]), CAST(:state AS text[]),
+                CAST(:reason_code AS text[]),
                 CAST(:reason AS text[]), CAST(:slot AS timestamptz[]), CAST(:revision AS int[]),
                 CAST(:args AS text[]), CAST(:recipient AS text[]), CAST(:finished_at AS timestamptz[]))
       AS given (org_id, job_id, task, queue, priority, state, reason_code, reason, slot, revision, args,

@@ -25,6 +25,7 @@ from console.services import execution
 from console.services.orgs import zone
 
 BATCH = 2000
+DueRow = Row[*tuple[Any, ...]]
 _COLUMNS = (
     Job.id,
     Job.org_id,
@@ -71,7 +72,7 @@ def dispatch(
     return Dispatched(len(rows), tickets)
 
 
-def _due(now: datetime, batch: int) -> Sequence[Row[Any]]:
+def _due(now: datetime, batch: int) -> Sequence[DueRow]:
     is_active = select(Run.id).where(Run.job_id == Job.id, Run.state.in_(ACTIVE)).exists()
     query = select(*_COLUMNS, is_active.label("is_active")).where(Job.next_run_at <= now, text(WAITING))
     query = query.order_by(Job.next_run_at).limit(batch).with_for_update(of=Job, skip_locked=True)
@@ -80,12 +81,12 @@ def _due(now: datetime, batch: int) -> Sequence[Row[Any]]:
 
 @dataclass(frozen=True)
 class _Plan:
-    row: Row[Any]
+    row: DueRow
     task: Task | None
     decided: Decided
 
 
-def _plan(row: Row[Any], now: datetime) -> _Plan:
+def _plan(row: DueRow, now: datetime) -> _Plan:
     window = row.catch_up_window_seconds
     due = DueJob(
         schedule=parse(row.schedule),
@@ -103,7 +104,7 @@ def _plan(row: Row[Any], now: datetime) -> _Plan:
     return _Plan(row, task, _refused(decided, refusal) if refusal else decided)
 
 
-def _refusal(row: Row[Any], task: Task, now: datetime) -> Refusal | None:
+def _refusal(row: DueRow, task: Task, now: datetime) -> Refusal | None:
     check = Check(str(row.org_id), row.args, row.recipient, now)
     for rule in (task.requires, task.rules):
         refusal = rule(check) if rule else None

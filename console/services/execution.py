@@ -133,7 +133,7 @@ def note(found: Claim, *, lines: Sequence[tuple[datetime, str]], progress: Mappi
 
 
 def finish(found: Claim, outcome: Outcome, *, now: datetime) -> RunState | None:
-    """Records how the attempt ended, or that it will be tried again; None when it is no longer this worker's."""
+    """Records how the attempt ended, or that it will be tried again; None when it is not the worker's."""
     task = registry.get(found.task)
     if outcome.state is RunState.FAILED and _may_retry(task, found):
         return _retry(found, outcome, task, now)

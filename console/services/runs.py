@@ -29,7 +29,7 @@ WAIT_STEP = 0.05
 
 def page(actor: Actor, wanted: RunFilter, *, cursor: str | None, limit: int, now: datetime) -> RunPage:
     """One page of runs, newest first; raises `Invalid` that names `cursor` or `limit`."""
-    query = _filtered(_joined(actor), wanted)
+    query: Select[*tuple[Any, ...]] = _filtered(_joined(actor), wanted)
     if cursor:
         after = paging.decode(cursor, "du")
         query = query.where(tuple_(Run.requested_at, Run.id) < tuple_(*after))
@@ -42,11 +42,11 @@ def page(actor: Actor, wanted: RunFilter, *, cursor: str | None, limit: int, now
     return RunPage(found, paging.encode(last.requested_at, last.id) if last else None, now)
 
 
-def _joined(actor: Actor) -> Select[tuple[Run, Job]]:
+def _joined(actor: Actor) -> Select[Run, Job]:
     return select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.org_id == actor.org_id)
 
 
-def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
+def _filtered(query: Select[*tuple[Any, ...]], wanted: RunFilter) -> Select[*tuple[Any, ...]]:
     if wanted.job_id:
         query = query.where(Run.job_id == wanted.job_id)
     if wanted.state:

@@ -55,7 +55,7 @@ def _check(email: str, password: str, address: str | None, now: datetime) -> Act
     raise BadCredentials()
 
 
-def _memberships() -> Select[tuple[User, str, Org]]:
+def _memberships() -> Select[User, str, Org]:
     query = select(User, Membership.role, Org).join(Membership, Membership.user_id == User.id)
     return query.join(Org, Org.id == Membership.org_id).order_by(Membership.created_at).limit(1)
 
@@ -77,14 +77,17 @@ def _actor(user: User, role: str, org: Org, address: str | None, request_id: str
 
 def session_actor(secret: str, *, now: datetime, address: str | None, request_id: str | None) -> Actor | None:
     """Who holds this session; None when it is unknown, expired or revoked, or its user is disabled."""
-    query = _memberships().join(
-        LoginSession, (LoginSession.user_id == User.id) & (LoginSession.org_id == Membership.org_id)
-    )
-    query = query.add_columns(LoginSession.id, LoginSession.last_seen_at).where(
-        LoginSession.secret_hash == digest(secret),
-        LoginSession.revoked_at.is_(None),
-        LoginSession.expires_at > now,
-        User.is_active,
+    query = (
+        select(User, Membership.role, Org, LoginSession.id, LoginSession.last_seen_at)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .join(Membership, (Membership.user_id == User.id) & (Membership.org_id == LoginSession.org_id))
+        .join(Org, Org.id == LoginSession.org_id)
+        .where(
+            LoginSession.secret_hash == digest(secret),
+            LoginSession.revoked_at.is_(None),
+            LoginSession.expires_at > now,
+            User.is_active,
+        )
     )
     with reading():
         found = db.session.execute(query).first()

@@ -29,7 +29,7 @@ LONGEST_KEY = 200
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the idempotency `key` (None: each call is its own), and arguments that replace the job's."""
+    """What was asked: the idempotency `key` (None: each call is its own), and arguments for this run."""
 
     trigger: Trigger
     key: str | None = None

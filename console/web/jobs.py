@@ -15,9 +15,8 @@ from console.web import versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import PAGE, JobQuery, cursor_of
+from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, cursor_of
 
-RUNS_SHOWN = 20
 FRESH = timedelta(minutes=1)
 KEY_LENGTH = 200
 bp = Blueprint("jobs", __name__)
@@ -65,7 +64,7 @@ def job(job_id: UUID) -> ResponseReturnValue:
 def _job(job_id: UUID) -> dict[str, Any]:
     cursor = cursor_of(request.args)
     found = jobs.get(actor(), job_id, now=moment())
-    its_runs = runs.page(actor(), RunFilter(job_id=job_id), cursor=cursor, limit=RUNS_SHOWN, now=moment())
+    its_runs = runs.page(actor(), RunFilter(job_id=job_id), cursor=cursor, limit=RUNS_OF_JOB, now=moment())
     return {"job": found, "runs": its_runs, "cursor": cursor, "version": versions.of_job(found, its_runs)}
 
 
@@ -97,9 +96,10 @@ def send_now(job_id: UUID) -> ResponseReturnValue:
 
 
 def _refused(job_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
-    """The same form with the reason in it; the key stays, so that trying again is the same click."""
+    """The same form with the reason in it; trying again after a refusal is still the same click."""
     context = _confirmation(job_id) | {"problem": problem_of(refusal)}
-    context["key"] = request.form.get("idempotency_key") or context["key"]
+    if isinstance(refusal, Refused):
+        context["key"] = request.form.get("idempotency_key") or context["key"]
     name = "jobs/_send_now.html" if wants_fragment() else "jobs/send_now.html"
     return page(name, refusal.status, **context)
 

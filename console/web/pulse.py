@@ -10,7 +10,7 @@ from console.services import jobs, runs, workers
 from console.services.views import Pulse, RunFilter
 from console.web import versions
 from console.web.identity import actor, moment
-from console.web.queries import PAGE, JobQuery, RunQuery, cursor_of, job_id_of
+from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, cursor_of, job_id_of
 
 bp = Blueprint("pulse", __name__)
 
@@ -49,7 +49,9 @@ def _jobs(args: Any) -> str:
 def _job(args: Any) -> str:
     job = jobs.get(actor(), job_id_of(args), now=moment())
     wanted = RunFilter(job_id=job.id)
-    return versions.of_job(job, runs.page(actor(), wanted, cursor=cursor_of(args), limit=20, now=moment()))
+    return versions.of_job(
+        job, runs.page(actor(), wanted, cursor=cursor_of(args), limit=RUNS_OF_JOB, now=moment())
+    )
 
 
 def _runs(args: Any) -> str:

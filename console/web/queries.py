@@ -11,6 +11,7 @@ from console.core.states import JobStatus, Kind, RunState, Trigger
 from console.services.views import JobFilter, RunFilter
 
 PAGE = 50
+RUNS_OF_JOB = 20
 LONGEST = 200
 E = TypeVar("E", bound=StrEnum)
 

@@ -77,7 +77,7 @@ class RunWorker(Worker):
 
     def work(self, burst: bool = False, **_: Any) -> bool:  # type: ignore[override]
         """Works until it is told to stop, or until its queues are empty; answers whether it did anything."""
-        self._install_signal_handlers()
+        self._install_signal_handlers()  # type: ignore[no-untyped-call]
         log.info("the worker begins", action="worker.start", worker=self.name, queues=self._served_queues)
         worked = False
         try:

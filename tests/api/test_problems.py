@@ -1,12 +1,15 @@
 """Every error below /api/ is a problem, whatever went wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+from console.app import create_app
 from console.core.errors import Unavailable
+from console.core.settings import Settings
 from console.services import runs
 from tests.factories import one
 
@@ -90,3 +93,11 @@ def test_a_reason_leads_to_its_words_on_the_page(app: APIFlask, org: Org) -> Non
     page, _, anchor = problem["type"].partition("#")
     assert anchor == problem["reason_code"] == "UNKNOWN_TASK"
     assert f'id="{anchor}"' in app.test_client().get(page).text
+
+
+def test_a_call_without_a_database_is_unavailable(app: APIFlask, settings: Settings, tmp_path: Path) -> None:
+    nowhere = f"postgresql+psycopg://nobody@/none?host={tmp_path}"
+    lost = create_app(settings.model_copy(update={"database_url": nowhere}))
+    response = lost.test_client().get("/api/v1/runs", headers={"Authorization": "Bearer any"})
+    assert_problem(response, 503)
+    assert int(response.headers["Retry-After"]) > 0

@@ -28,7 +28,7 @@ def has_recipient(check: Check) -> Refusal | None:
 )
 def send_test_email_to_self(run: Run) -> Result:
     """Sends a real mail over SMTP to the person who presses the button."""
-    recipient = run.args.recipient or run.recipient
+    recipient = str(run.args.recipient or run.recipient)
     run.progress(0, 1, f"sending to {recipient}")
     run.log(f"Sending a test mail to {recipient}.")
     message_id = mail.send(
