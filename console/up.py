@@ -165,7 +165,7 @@ def _serve(
 
 def _start_rest(supervisor: Supervisor, given: Environment, urls: dict[str, str]) -> None:
     for number in range(1, given.workers + 1):
-        supervisor.add(f"worker {number}", *CONSOLE, "worker", grace=6)
+        supervisor.add(f"worker {number}", *CONSOLE, "worker", "--name", f"worker-{number}", grace=6)
     supervisor.add("scheduler", *CONSOLE, "scheduler", grace=3)
     if not given.smtp_url:
         port = urls["SMTP_URL"].rpartition(":")[2]

@@ -1,19 +1,21 @@
 """From due slots to runs: what one pass of a scheduler does, in one transaction for each batch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Text, cast, func, select, text, update
 from sqlalchemy.engine import Row
 
 from console.core.due import Decided, Decision, DueJob, decide
 from console.core.reasons import Refusal
 from console.core.registry import registry
-from console.core.schedule import parse
+from console.core.schedule import Schedule, parse
 from console.core.states import ACTIVE, CatchUp, JobStatus, Kind, Overlap, Priority, RunState, Trigger
 from console.core.task import Check, Task
 from console.db import bulk
@@ -30,16 +32,15 @@ _COLUMNS = (
     Job.id,
     Job.org_id,
     Job.task,
-    Job.args,
+    cast(Job.args, Text).label("args"),
     Job.kind,
-    Job.schedule,
+    cast(Job.schedule, Text).label("schedule"),
     Job.timezone,
     Job.overlap,
     Job.catch_up,
     Job.catch_up_window_seconds,
     Job.status,
     Job.next_run_at,
-    Job.revision,
     Job.recipient,
 )
 
@@ -89,7 +90,7 @@ class _Plan:
 def _plan(row: DueRow, now: datetime) -> _Plan:
     window = row.catch_up_window_seconds
     due = DueJob(
-        schedule=parse(row.schedule),
+        schedule=_schedule(row.schedule),
         zone=zone(row.timezone),
         slot=row.next_run_at,
         is_paused=row.status == JobStatus.PAUSED,
@@ -104,8 +105,16 @@ def _plan(row: DueRow, now: datetime) -> _Plan:
     return _Plan(row, task, _refused(decided, refusal) if refusal else decided)
 
 
+@lru_cache(maxsize=4096)
+def _schedule(shape: str) -> Schedule:
+    """Many jobs share a schedule; each shape is read once."""
+    return parse(json.loads(shape))
+
+
 def _refusal(row: DueRow, task: Task, now: datetime) -> Refusal | None:
-    check = Check(str(row.org_id), row.args, row.recipient, now)
+    if task.requires is None and task.rules is None:
+        return None
+    check = Check(str(row.org_id), json.loads(row.args), row.recipient, now)
     for rule in (task.requires, task.rules):
         refusal = rule(check) if rule else None
         if refusal:
@@ -134,47 +143,44 @@ def _new_run(plan: _Plan, item: Decision, now: datetime) -> bulk.NewRun:
     row, task = plan.row, plan.task
     reason = item.reason
     return bulk.NewRun(
-        org_id=row.org_id,
         job_id=row.id,
-        task=row.task,
         queue=task.queue if task else "default",
         priority=(task.priority if task else Priority.NORMAL).value,
         state=item.state.value,
         reason_code=reason.value if reason else None,
-        reason=item.detail or (reason.text if reason else None),
+        reason=_sentence(item),
         slot=item.slot,
-        revision=row.revision,
-        args=json.dumps(row.args),
-        recipient=row.recipient,
         finished_at=None if item.state is RunState.QUEUED else now,
     )
 
 
 def _step(plans: Sequence[_Plan], inserted: Sequence[bulk.InsertedRun], now: datetime) -> None:
-    decisions = {(plan.row.id, item.slot): item for plan in plans for item in plan.decided.decisions}
-    queued: dict[UUID, bulk.Shown] = {}
-    ended: dict[UUID, bulk.Shown] = {}
-    for run in sorted(inserted, key=lambda item: item.slot):
-        item = decisions[(run.job_id, run.slot)]
-        reason = item.reason
-        shown = bulk.Shown(
-            run.job_id, run.id, run.state, reason and reason.value, item.detail or (reason and reason.text)
-        )
-        (queued if item.state is RunState.QUEUED else ended)[run.job_id] = shown
-    bulk.step_jobs(
-        [_job_step(plan) for plan in plans], queued=[*queued.values()], ended=[*ended.values()], now=now
-    )
+    newest: dict[tuple[UUID, bool], bulk.InsertedRun] = {}
+    for run in sorted(inserted, key=attrgetter("slot")):
+        newest[(run.job_id, run.state == RunState.QUEUED)] = run
+    bulk.step_jobs([_job_step(plan, newest) for plan in plans], now=now)
 
 
-def _job_step(plan: _Plan) -> bulk.JobStep:
+def _job_step(plan: _Plan, newest: Mapping[tuple[UUID, bool], bulk.InsertedRun]) -> bulk.JobStep:
+    queued, ended = newest.get((plan.row.id, True)), newest.get((plan.row.id, False))
     last = plan.decided.decisions[-1]
     is_over = plan.row.kind == Kind.ONCE and last.state is not RunState.QUEUED
+    word = next((item for item in plan.decided.decisions if ended and item.slot == ended.slot), None)
     return bulk.JobStep(
         plan.row.id,
         plan.decided.next_run_at,
-        JobStatus.SKIPPED.value if is_over else None,
-        last.reason.value if is_over and last.reason else None,
+        status=JobStatus.SKIPPED.value if is_over else None,
+        status_reason=last.reason.value if is_over and last.reason else None,
+        queued_run=queued.id if queued else None,
+        ended_run=ended.id if ended else None,
+        ended_state=ended.state if ended else None,
+        ended_code=word.reason.value if word and word.reason else None,
+        ended_text=_sentence(word) if word else None,
     )
+
+
+def _sentence(item: Decision) -> str | None:
+    return item.detail or (item.reason.text if item.reason else None)
 
 
 def retry_due(*, now: datetime) -> list[Ticket]:

@@ -84,7 +84,8 @@ def row_version(job: Job, run: ActiveRun | None, is_registered: bool) -> str:
     """Changes whenever anything on the row does, but for its age."""
     text = f"{job.id}{job.changed_at.isoformat()}{job.applied_revision}{is_registered}"
     if run:
-        text += f"{run.state}{run.silence}{run.progress}{run.attempt}"
+        reached = [hop.name for hop in run.hops if hop.at]
+        text += f"{run.state}{run.silence}{run.progress}{run.attempt}{reached}"
     return sha256(text.encode()).hexdigest()[:16]
 
 

@@ -47,11 +47,12 @@ def push_tickets(tickets: Sequence[Ticket], *, now: datetime) -> int:
 
 
 def _stamp(run_ids: Sequence[UUID], now: datetime) -> None:
-    """Stamps the instant after the push by Postgres' clock, never earlier than `now`."""
+    """Stamps the instant after the push by Postgres' clock, within `now` and a start that came first."""
     ids = bindparam("ids", list(run_ids), type_=ARRAY(UuidType))
     pushed = update(Run).where(Run.id == func.any(ids))
     with transaction():
-        db.session.execute(pushed.values(enqueued_at=func.greatest(func.clock_timestamp(), now)))
+        pushed_at = func.least(func.clock_timestamp(), func.coalesce(Run.started_at, func.clock_timestamp()))
+        db.session.execute(pushed.values(enqueued_at=func.greatest(pushed_at, now)))
 
 
 def push_missing(*, now: datetime) -> int:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import humanize
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from console.core.actor import Actor
 from console.core.names import key_of, title_of
@@ -34,7 +35,7 @@ def status(actor: Actor, *, now: datetime) -> list[TaskStatus]:
 
 def _latest_runs(actor: Actor) -> list[Run]:
     query = select(Run).where(Run.org_id == actor.org_id)
-    query = query.distinct(Run.task).order_by(Run.task, Run.requested_at.desc())
+    query = query.ext(distinct_on(Run.task)).order_by(Run.task, Run.requested_at.desc())
     return list(db.session.scalars(query))
 
 

@@ -82,7 +82,7 @@ def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datet
     actor.require(Role.OPERATOR)
     _check_key(request.key)
     with transaction():
-        job = jobs.find_row(actor, task_name) or _manual_job(actor, task_name, now)
+        job = jobs.find_row(actor, task_name) or _manual_job(actor, task_name, request, now)
         run_id, is_new = _request(actor, job, request, now)
     if is_new:
         pushing.push([run_id], now=now)
@@ -95,12 +95,12 @@ def _check_key(key: str | None) -> None:
         raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
 
 
-def _manual_job(actor: Actor, task_name: str, now: datetime) -> Job:
+def _manual_job(actor: Actor, task_name: str, request: Request, now: datetime) -> Job:
     try:
         task = registry.resolve(task_name)
     except UnknownTask as error:
         raise jobs.unknown_name(actor, task_name) from error
-    return jobs.insert(actor, jobs.NewJob(task=task.path), now)
+    return jobs.insert(actor, jobs.NewJob(task=task.path, args=request.args or {}), now)
 
 
 def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[UUID, bool]:
@@ -175,7 +175,11 @@ def _insert(
         "requested_at": now,
     }
     statement = (
-        insert(Run).values(values).on_conflict_do_nothing(index_elements=["org_id", "idempotency_key"])
+        insert(Run)
+        .values(values)
+        .on_conflict_do_nothing(
+            index_elements=["org_id", "idempotency_key"], index_where=Run.idempotency_key.is_not(None)
+        )
     )
     return db.session.scalar(statement.returning(Run.id))
 

@@ -1,4 +1,4 @@
-"""Orgs, jobs, runs and what keeps them."""
+"""Orgs, people, jobs, runs and what keeps them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -380,7 +380,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_runs_org_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sa.UniqueConstraint("job_id", "slot", name=op.f("uq_runs_job_id_slot")),
-        sa.UniqueConstraint("org_id", "idempotency_key", name=op.f("uq_runs_org_id_idempotency_key")),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index(
         "ix_runs_active",
@@ -394,11 +394,7 @@ def upgrade() -> None:
         "ix_runs_lease", "runs", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
     )
     op.create_index(
-        "ix_runs_queued",
-        "runs",
-        ["enqueued_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'queued'"),
+        "ix_runs_queued", "runs", ["id"], unique=False, postgresql_where=sa.text("state = 'queued'")
     )
     op.create_index("ix_runs_recent", "runs", ["org_id", "requested_at", "id"], unique=False)
     op.create_index(
@@ -406,6 +402,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_state", "runs", ["org_id", "state", "requested_at", "id"], unique=False)
     op.create_index("ix_runs_task", "runs", ["org_id", "task", "requested_at"], unique=False)
+    op.create_index(
+        "uq_runs_org_id_idempotency_key",
+        "runs",
+        ["org_id", "idempotency_key"],
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     op.create_table(
         "approvals",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -469,6 +472,11 @@ def downgrade() -> None:
     op.drop_table("run_logs")
     op.drop_index(op.f("ix_approvals_org_id_state_requested_at"), table_name="approvals")
     op.drop_table("approvals")
+    op.drop_index(
+        "uq_runs_org_id_idempotency_key",
+        table_name="runs",
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     op.drop_index("ix_runs_task", table_name="runs")
     op.drop_index("ix_runs_state", table_name="runs")
     op.drop_index("ix_runs_retry", table_name="runs", postgresql_where=sa.text("state = 'retrying'"))
