@@ -8,7 +8,7 @@ from rq_scheduler import Scheduler
 from bench.stage import Stage, insert_jobs, stage, timed, verdict
 from bench.tasks import stock_nothing
 from console.core.clock import utc_now
-from console.services import dispatch, pushing
+from console.scheduler import DatabaseScheduler
 from tests.factories import one
 
 SLOTS = 10_000
@@ -18,19 +18,10 @@ def ours(on: Stage) -> float:
     """Seconds until every slot has its run in Postgres and its ticket in Redis."""
     insert_jobs(on.actor.org_id, SLOTS, first=utc_now() - timedelta(seconds=1))
 
-    def work() -> None:
-        while True:
-            done = dispatch.dispatch(scheduler="bench", now=utc_now())
-            pushing.push_tickets(done.tickets, now=utc_now())
-            if not done.due:
-                return
-
-    seconds = timed(work)
-    assert (
-        on.redis.llen("rq:queue:default")
-        == one("SELECT count(*) FROM runs WHERE enqueued_at > slot")
-        == SLOTS
-    )
+    scheduler = DatabaseScheduler(on.app, on.redis, "bench")
+    seconds = timed(scheduler.enqueue_jobs)
+    assert on.redis.llen("rq:queue:default") == SLOTS
+    assert one("SELECT count(*) FROM runs WHERE enqueued_at > slot") == SLOTS
     return seconds
 
 

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import FrameType
@@ -26,6 +27,7 @@ LONGEST_WAIT = timedelta(seconds=5)
 SWEEP_EVERY = timedelta(seconds=3)
 BEAT_EVERY = timedelta(seconds=5)
 RETRY_AFTER = 1.0
+LANES = 2
 log = structlog.get_logger()
 
 
@@ -43,14 +45,12 @@ class DatabaseScheduler(Scheduler):
     """
 
     def __init__(
-        self,
-        connection: "Redis[bytes]",
-        name: str,
-        database_url: str,
-        clock: Callable[[], datetime] = utc_now,
+        self, app: Flask, connection: "Redis[bytes]", name: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
         super().__init__(connection=connection, name=name, queue_class=RunQueue)
-        self._database_url = database_url
+        settings: Settings = app.extensions["console_settings"]
+        self._app = app
+        self._database_url = settings.database_url
         self._clock = clock
         self._is_stopping = False
         self._born_at = clock()
@@ -78,18 +78,21 @@ class DatabaseScheduler(Scheduler):
 
     def get_jobs_to_queue(self, with_times: bool = False) -> list[Ticket]:
         """The tickets of one batch of due slots, decided and committed."""
-        done = dispatch.dispatch(scheduler=self.name, now=self._clock())
-        return list(done.tickets)
+        return list(dispatch.dispatch(scheduler=self.name, now=self._clock()).tickets)
 
-    def enqueue_jobs(self) -> list[Ticket]:
-        """One pass over all that is due: batch after batch, each pushed after its commit."""
+    def enqueue_jobs(self) -> int:
+        """One pass over all that is due: batch after batch, each pushed after its commit; how many jobs.
+
+        When the first batch is full, two lanes share what is left, so that one decides while the
+        other waits for Postgres.
+        """
         dispatch.acknowledge()
-        pushed = self._push(dispatch.retry_due(now=self._clock()))
-        while True:
-            done = dispatch.dispatch(scheduler=self.name, now=self._clock())
-            pushed += self._push(list(done.tickets))
-            if done.due == 0 or self._is_stopping:
-                return pushed
+        pushing.push_tickets(dispatch.retry_due(now=self._clock()), now=self._clock())
+        due = self._batch()
+        if due < dispatch.BATCH:
+            return due
+        with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
+            return due + sum(pool.map(lambda _: self._drain(), range(LANES)))
 
     def heartbeat(self) -> None:
         now = self._clock()
@@ -138,9 +141,18 @@ class DatabaseScheduler(Scheduler):
                 return
             self._sleep(bell)
 
-    def _push(self, tickets: list[Ticket]) -> list[Ticket]:
-        pushing.push_tickets(tickets, now=self._clock())
-        return tickets
+    def _batch(self) -> int:
+        """Decides and pushes one batch; answers how many jobs were due."""
+        done = dispatch.dispatch(scheduler=self.name, now=self._clock())
+        pushing.push_tickets(done.tickets, now=self._clock())
+        return done.due
+
+    def _drain(self) -> int:
+        with self._app.app_context():
+            total = 0
+            while not self._is_stopping and (due := self._batch()):
+                total += due
+            return total
 
     def _sweep(self) -> None:
         """Pushes again what Redis lost, and settles lost runs.
@@ -169,4 +181,4 @@ def main(app: Flask) -> None:
     settings: Settings = app.extensions["console_settings"]
     name = f"{socket.gethostname()}-{os.getpid()}"
     with app.app_context():
-        DatabaseScheduler(connect(settings.redis_url), name, settings.database_url).run()
+        DatabaseScheduler(app, connect(settings.redis_url), name).run()

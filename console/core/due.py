@@ -1,9 +1,7 @@
 """What becomes of each slot that has come due: run it, skip it or let it go, always with the reason."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 from console.core.reasons import Reason
@@ -48,8 +46,7 @@ class Decided:
 
 def decide(job: DueJob, now: datetime) -> Decided:
     """Decides up to `SLOTS_PER_PASS` due slots; what is left over comes with the next pass."""
-    due = list(islice(_slots(job, now), SLOTS_PER_PASS))
-    following = next_slot(job.schedule, job.zone, due[-1])
+    due, following = _slots(job, now)
     is_last_pass = following is None or following > now
     decisions: list[Decision] = []
     busy = job.has_active_run
@@ -61,11 +58,14 @@ def decide(job: DueJob, now: datetime) -> Decided:
     return Decided(tuple(decisions), following)
 
 
-def _slots(job: DueJob, now: datetime) -> Iterator[datetime]:
+def _slots(job: DueJob, now: datetime) -> tuple[list[datetime], datetime | None]:
+    """The due slots of one pass, and the slot that follows them."""
+    found: list[datetime] = []
     slot: datetime | None = job.slot
-    while slot is not None and slot <= now:
-        yield slot
+    while slot is not None and slot <= now and len(found) < SLOTS_PER_PASS:
+        found.append(slot)
         slot = next_slot(job.schedule, job.zone, slot)
+    return found, slot
 
 
 def _decide_slot(job: DueJob, slot: datetime, now: datetime, *, is_latest: bool, busy: bool) -> Decision:

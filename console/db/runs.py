@@ -39,10 +39,8 @@ class Run(Record):
         Index("ix_runs_recent", "org_id", "requested_at", "id"),
         Index("ix_runs_state", "org_id", "state", "requested_at", "id"),
         Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
-        Index("ix_runs_queued", "id", postgresql_where=text("state = 'queued'")),
         Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
         Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),
-        Index("ix_runs_task", "org_id", "task", "requested_at"),
         # Half of each page stays free, so that the push and the worker write beside the row they change
         # without touching an index; a run is rewritten about three times in its life.
         {"postgresql_with": {"fillfactor": 50}},

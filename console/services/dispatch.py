@@ -26,7 +26,7 @@ from console.queue import Ticket
 from console.services import execution
 from console.services.orgs import zone
 
-BATCH = 2000
+BATCH = 1000
 DueRow = Row[*tuple[Any, ...]]
 _COLUMNS = (
     Job.id,

@@ -33,7 +33,7 @@ def answers(client: FlaskClient, visitor: Visitor, things: Things) -> Iterator[t
     run = f"/jobs/{things.job_id}/send-now"
     yield 200, client.get("/sign-in")
     yield 200, client.get("/healthz")
-    yield 200, client.get("/static/console.css")
+    yield 200, client.get("/static/console.css", buffered=True)
     yield 302, client.get("/")
     yield 401, client.get("/fragments/jobs/table")
     yield 401, client.get("/api/v1/scheduler/jobs")

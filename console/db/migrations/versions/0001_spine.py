@@ -393,15 +393,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_runs_lease", "runs", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
     )
-    op.create_index(
-        "ix_runs_queued", "runs", ["id"], unique=False, postgresql_where=sa.text("state = 'queued'")
-    )
     op.create_index("ix_runs_recent", "runs", ["org_id", "requested_at", "id"], unique=False)
     op.create_index(
         "ix_runs_retry", "runs", ["retry_at"], unique=False, postgresql_where=sa.text("state = 'retrying'")
     )
     op.create_index("ix_runs_state", "runs", ["org_id", "state", "requested_at", "id"], unique=False)
-    op.create_index("ix_runs_task", "runs", ["org_id", "task", "requested_at"], unique=False)
     op.create_index(
         "uq_runs_org_id_idempotency_key",
         "runs",
@@ -477,11 +473,9 @@ def downgrade() -> None:
         table_name="runs",
         postgresql_where=sa.text("idempotency_key IS NOT NULL"),
     )
-    op.drop_index("ix_runs_task", table_name="runs")
     op.drop_index("ix_runs_state", table_name="runs")
     op.drop_index("ix_runs_retry", table_name="runs", postgresql_where=sa.text("state = 'retrying'"))
     op.drop_index("ix_runs_recent", table_name="runs")
-    op.drop_index("ix_runs_queued", table_name="runs", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index("ix_runs_lease", table_name="runs", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("ix_runs_job", table_name="runs")
     op.drop_index(
