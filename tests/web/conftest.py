@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -22,7 +23,7 @@ from console.core.settings import Settings
 from console.core.states import Role
 from console.db.session import db
 from console.queue import queues
-from console.services import mail, outbox
+from console.services import mail, outbox, secrets
 from tests import factories
 from tests.factories import OrgOf, one
 
@@ -40,8 +41,10 @@ class Client(FlaskClient):
 
 
 @pytest.fixture(autouse=True)
-def _fresh_requests(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick_requests(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests stand alone, and a password costs next to nothing."""
     monkeypatch.setattr(app, "test_client_class", Client)
+    monkeypatch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass(frozen=True)

@@ -242,14 +242,14 @@ def test_a_page_that_rests_polls_no_more_and_one_with_a_run_does(operator: Visit
 
 
 @pytest.mark.parametrize(
-    ("page", "watched"),
+    ("address", "watched"),
     [("/", "jobs"), ("/jobs/{job_id}", "job"), ("/runs", "runs")],
     ids=["jobs", "job", "runs"],
 )
 def test_the_heartbeat_tells_a_resting_page_when_what_it_shows_has_changed(
-    operator: Visitor, org: OrgOf, things: Things, page: str, watched: str
+    operator: Visitor, org: OrgOf, things: Things, address: str, watched: str
 ) -> None:
-    shown = operator.get(page.format(job_id=things.job_id)).text
+    shown = operator.get(address.format(job_id=things.job_id)).text
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)">', part_of_watch(shown)))
     assert fields["watch"] == watched
     assert "HX-Trigger" not in operator.get("/fragments/pulse", query_string=fields).headers

@@ -131,7 +131,7 @@ def test_kind_and_category_filter_too_and_all_of_them_together(operator: Visitor
     assert names(operator.get("/?category=Examples&q=hourly").text) == []
 
 
-@pytest.mark.parametrize("page", ["/", "/fragments/jobs/table"])
+@pytest.mark.parametrize("address", ["/", "/fragments/jobs/table"])
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -145,8 +145,8 @@ def test_kind_and_category_filter_too_and_all_of_them_together(operator: Visitor
         ("category", "x" * 201),
     ],
 )
-def test_what_cannot_be_asked_for_is_named(operator: Visitor, page: str, field: str, value: str) -> None:
-    answer = operator.get(page, query_string={field: value})
+def test_what_cannot_be_asked_for_is_named(operator: Visitor, address: str, field: str, value: str) -> None:
+    answer = operator.get(address, query_string={field: value})
     assert answer.status_code == 422
     assert f"{field}:" in words(answer)
 
