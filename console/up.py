@@ -1,8 +1,8 @@
 """Everything on one machine: servers out of wheels, migrations, the demonstration, processes.
 
-The life of an `up`: lock the home → check the port → start what no URL was given for → migrate → leave a
-note for other commands → start the web process and seed beside it → start the rest → say the address → keep
-all alive → stop all in order.
+The life of an `up`: lock the home → check the port → start what no URL was given for → leave a note for
+other commands → start the web process, with migrations and seed beside it → start the rest → say the address
+→ keep all alive → stop all in order.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
 from console.supervisor import Supervisor, say
 
 READY_SECONDS = 60.0
+REVIVE_SECONDS = 3.0
 CONSOLE = (sys.executable, "-m", "console")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -51,18 +52,46 @@ def up(with_parent: bool = False) -> int:
     return 0
 
 
+class Kept:
+    """An embedded server that is started again, on the same data and the same socket, when it dies."""
+
+    def __init__(self, start: Callable[[Path], Server], home: Path) -> None:
+        self._start = start
+        self._home = home
+        self._again_at = 0.0
+        self.server = start(home)
+
+    def revive(self) -> None:
+        """Look whether it lives; a start that fails is tried again after a while."""
+        if self.server.process.poll() is None or time.monotonic() < self._again_at:
+            return
+        say(f"{self.server.name} ended; it starts again")
+        self._again_at = time.monotonic() + REVIVE_SECONDS
+        try:
+            self.server = self._start(self._home)
+        except EmbeddedError as error:
+            say(f"callboard: {error}")
+
+    def stop(self) -> None:
+        self.server.stop(1.5)
+
+
 def _run(given: Environment) -> None:
     with ExitStack() as stack:
         stack.enter_context(_locked(given.home))
         _check_port(given.port)
-        urls = _servers(given, stack)
+        kept: list[Kept] = []
+        urls = _servers(given, stack, kept)
         environment = _environment(given, urls)
-        _command(environment, "migrate")
         runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"])
         stack.callback(runfile.remove, given.home)
         supervisor = Supervisor(environment, say)
         stack.callback(_stop, supervisor)
         _serve(supervisor, given, urls, environment)
+        while True:
+            supervisor.tick()
+            for server in kept:
+                server.revive()
 
 
 @contextmanager
@@ -94,21 +123,23 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _servers(given: Environment, stack: ExitStack) -> dict[str, str]:
+def _servers(given: Environment, stack: ExitStack, kept: list[Kept]) -> dict[str, str]:
     """Start a server for each URL that was not given; they stop when the stack unwinds."""
     urls = {"DATABASE_URL": given.database_url, "REDIS_URL": given.redis_url, "SMTP_URL": given.smtp_url}
     if not given.database_url:
-        urls["DATABASE_URL"] = _kept(start_postgres(given.home), stack).url
+        urls["DATABASE_URL"] = _keep(start_postgres, given, stack, kept)
     if not given.redis_url:
-        urls["REDIS_URL"] = _kept(start_valkey(given.home), stack).url
+        urls["REDIS_URL"] = _keep(start_valkey, given, stack, kept)
     if not given.smtp_url:
         urls["SMTP_URL"] = f"smtp://127.0.0.1:{_free_port()}"
     return {name: url for name, url in urls.items() if url}
 
 
-def _kept(server: Server, stack: ExitStack) -> Server:
-    stack.callback(server.stop, 1.5)
-    return server
+def _keep(start: Callable[[Path], Server], given: Environment, stack: ExitStack, kept: list[Kept]) -> str:
+    server = Kept(start, given.home)
+    stack.callback(server.stop)
+    kept.append(server)
+    return server.server.url
 
 
 def _free_port() -> int:
@@ -148,19 +179,17 @@ def _command(environment: dict[str, str], *arguments: str) -> str:
 def _serve(
     supervisor: Supervisor, given: Environment, urls: dict[str, str], environment: dict[str, str]
 ) -> None:
-    """Greet as soon as the web process is ready, then keep all alive until a signal comes.
+    """Start web, greet as soon as it is ready, and start the rest.
 
     Each process costs more than a second of computing to begin, so the page comes before the rest.
     """
     supervisor.add("web", *CONSOLE, "web", grace=2)
-    welcome = _command(environment, "seed", "--demo")
+    welcome = _command(environment, "seed", "--demo", "--migrate")
     try:
         _await_ready(supervisor, given.port)
         _start_rest(supervisor, given, urls)
     finally:  # a stop before that must not swallow the password that was shown to nobody yet
         _greet(given, welcome)
-    while True:
-        supervisor.tick()
 
 
 def _start_rest(supervisor: Supervisor, given: Environment, urls: dict[str, str]) -> None:

@@ -157,15 +157,18 @@ document.addEventListener("htmx:afterSettle", () => {
 
 // Dialogs: the answer to a confirmation opens one; any other answer closes it.
 
-document.addEventListener("htmx:afterSwap", (event) => {
+// It opens when htmx has taken its form over, so that not even the quickest Enter submits it by itself.
+document.addEventListener("htmx:afterSettle", (event) => {
   const dialog = byId("dialog");
-  if (event.detail.target === dialog) {
-    if (!dialog.open) dialog.showModal();
-    const first = dialog.querySelector("[autofocus]") || byId("cancel");
-    if (first) first.focus();
-  } else if (event.detail.requestConfig.elt.closest("#dialog") && !dialog.contains(event.detail.target)) {
-    dialog.close();
-  }
+  if (event.detail.target !== dialog) return;
+  if (!dialog.open) dialog.showModal();
+  const first = dialog.querySelector("[autofocus]") || byId("cancel");
+  if (first) first.focus();
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const { requestConfig, target } = event.detail;
+  if (requestConfig.elt.closest("#dialog") && !byId("dialog").contains(target)) byId("dialog").close();
 });
 
 document.addEventListener("htmx:beforeRequest", (event) => {

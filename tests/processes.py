@@ -7,20 +7,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def process(environment: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    environment: dict[str, str], *command: str, output: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m console …` until the end of the block; killed if it doesn't end on SIGTERM."""
     started = subprocess.Popen(
         [sys.executable, "-m", "console", *command],
         env=environment,
         cwd=ROOT,
         start_new_session=True,
+        stdout=output,
+        stderr=output,
     )
     try:
         yield started

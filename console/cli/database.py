@@ -16,7 +16,10 @@ def migrate() -> None:
 
 @click.command()
 @click.option("--demo", is_flag=True, help="What is missing of the demonstration workspace.")
-def seed(demo: bool) -> None:
+@click.option(
+    "--migrate", "first_migrate", is_flag=True, help="Bring the tables up to date first."
+)
+def seed(demo: bool, first_migrate: bool) -> None:
     """Fill the database; what is there stays as it is."""
     if not demo:
         raise click.UsageError("Say what to seed: seed --demo.")
@@ -24,7 +27,10 @@ def seed(demo: bool) -> None:
         from console import plugins
         from console.core.clock import utc_now
         from console.services import demo as workspace
+        from console.services import migrations
 
+        if first_migrate:
+            migrations.upgrade()
         settings = app.extensions["console_settings"]
         seeded = workspace.seed(
             plugins.demo_jobs(),

@@ -139,6 +139,7 @@ def _record(
             with app.app_context():
                 state = execution.finish(claim, outcome, now=clock())
         except Unavailable:
+            log.warning("an outcome waits for Postgres", action="run.wait", run_id=str(claim.run_id))
             time.sleep(RECORD_AGAIN_AFTER)
             continue
         log.info(

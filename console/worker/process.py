@@ -33,6 +33,7 @@ BEAT_EVERY = timedelta(seconds=3)
 KILL_GRACE = timedelta(seconds=5)
 STOP_GRACE = timedelta(seconds=4)
 WAIT_FOR_SERVERS = 1.0
+LAST_WORD = 1.0
 log = structlog.get_logger()
 
 
@@ -198,9 +199,14 @@ class RunWorker(Worker):
                 renewed_at = now
                 self._announce(now)
                 if started and not self._renew(run_id, started, now):
-                    self._horse.kill()
-                    self._run_id = None
+                    self._let_go()
                     return
+
+    def _let_go(self) -> None:
+        """The attempt is no longer its own: it has ended this very moment, or the scheduler gave it up."""
+        self._run_id = None
+        if not isinstance(self._horse.listen(LAST_WORD), Ended):
+            self._horse.kill()
 
     def _patience(self, deadline: datetime | None) -> float:
         ends = [end for end in (deadline, self._stop_at) if end is not None]
