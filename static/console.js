@@ -150,6 +150,8 @@ document.addEventListener("scroll", (event) => {
   byId("follow").checked = kept.follow;
 }, true);
 
+// At once, lest a log jump to its top for a moment; and again, for settling takes attributes back.
+document.addEventListener("htmx:afterSwap", restore);
 document.addEventListener("htmx:afterSettle", () => {
   learnClock();
   restore();

@@ -16,9 +16,7 @@ def migrate() -> None:
 
 @click.command()
 @click.option("--demo", is_flag=True, help="What is missing of the demonstration workspace.")
-@click.option(
-    "--migrate", "first_migrate", is_flag=True, help="Bring the tables up to date first."
-)
+@click.option("--migrate", "first_migrate", is_flag=True, help="Bring the tables up to date first.")
 def seed(demo: bool, first_migrate: bool) -> None:
     """Fill the database; what is there stays as it is."""
     if not demo:

@@ -21,6 +21,9 @@ CONVENTION = {
 }
 
 
+SILENT_TRANSACTION_SECONDS = 30
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=CONVENTION)
 
@@ -34,13 +37,18 @@ else:
 
 
 def engine_options() -> dict[str, object]:
-    """Options of the pool: connections are tried before use, and a lost server is noticed within 5 s."""
+    """Options of the pool: connections are tried before use, and a lost server is noticed within 5 s.
+
+    Postgres ends a transaction whose process falls silent in the middle, for its locks would hold up
+    every scheduler and worker.
+    """
+    options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={SILENT_TRANSACTION_SECONDS}s"
     return {
         "pool_pre_ping": True,
         "pool_size": 12,
         "max_overflow": 20,
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": 5, "application_name": "callboard", "options": "-c timezone=UTC"},
+        "connect_args": {"connect_timeout": 5, "application_name": "callboard", "options": options},
     }
 
 
@@ -51,7 +59,7 @@ def transaction() -> Iterator[None]:
         yield
         db.session.commit()
     except BaseException as error:
-        db.session.rollback()
+        _roll_back()
         if is_unreachable(error):
             raise Unavailable() from error
         raise
@@ -68,7 +76,17 @@ def reading() -> Iterator[None]:
             raise Unavailable() from error
         raise
     finally:
+        _roll_back()
+
+
+def _roll_back() -> None:
+    """Ends the transaction; a server that has just gone away has rolled it back by itself."""
+    try:
         db.session.rollback()
+    except DBAPIError as error:
+        if not is_unreachable(error):
+            raise
+        db.session.remove()
 
 
 def is_unreachable(error: BaseException) -> bool:

@@ -32,12 +32,11 @@ def seed(
 ) -> Seeded:
     """Makes what is missing of the workspace and leaves alone what is there."""
     actor = _org_actor(timezone)
-    address = (email or DEFAULT_EMAIL).strip().lower()
-    made = _admin(actor, address, password, now)
+    admin = _admin(actor, (email or DEFAULT_EMAIL).strip().lower(), password, now)
     with transaction():
         for new in wanted:
             _job(actor, new, now)
-    return Seeded(address, made)
+    return admin
 
 
 def _org_actor(timezone: str) -> Actor:
@@ -49,13 +48,13 @@ def _org_actor(timezone: str) -> Actor:
     return Actor(ActorKind.SYSTEM, org[0], org[1], org[2], Role.ADMIN, "set-up")
 
 
-def _admin(actor: Actor, email: str, password: str | None, now: datetime) -> str | None:
+def _admin(actor: Actor, email: str, password: str | None, now: datetime) -> Seeded:
     with reading():
-        exists = db.session.scalar(select(User.id).where(User.email == email)) is not None
-        has_admin = people.first_admin(actor.org_id) is not None
-    if exists or has_admin:
-        return None
-    return people.create_user(actor, email, Role.ADMIN, password=password, now=now)[1]
+        is_taken = db.session.scalar(select(User.id).where(User.email == email)) is not None
+        admin = people.first_admin(actor.org_id)
+        if admin is not None or is_taken:
+            return Seeded(admin.email if admin else email, None)
+    return Seeded(email, people.create_user(actor, email, Role.ADMIN, password=password, now=now)[1])
 
 
 def _job(actor: Actor, new: jobs.NewJob, now: datetime) -> None:

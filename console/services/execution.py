@@ -83,6 +83,14 @@ def claim(run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime) -
     return found
 
 
+def regain(run_id: UUID, *, worker: str, since: datetime) -> Claim | None:
+    """The attempt that this worker started after `since`, when the answer to its claim was lost."""
+    query = select(Run).where(Run.id == run_id, Run.state == RunState.RUNNING)
+    with reading():
+        row = db.session.scalar(query.where(Run.worker == worker, Run.started_at >= since))
+        return _claim_of(row) if row else None
+
+
 def _audit(found: Claim, tag: Tag, now: datetime, outcome: Outcome | None) -> None:
     """Scheduled runs are their own record; the trail holds those that somebody asked for."""
     if found.trigger in (Trigger.SCHEDULE, Trigger.TICK):

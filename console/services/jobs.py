@@ -1,15 +1,14 @@
 """Jobs: listing, finding, creating, pausing and deleting them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Select, func, select, tuple_, update
+from sqlalchemy import Select, func, select, text, tuple_, update
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, UnknownTask
@@ -23,6 +22,7 @@ from console.core.task import Task
 from console.db.jobs import Job, JobRevision
 from console.db.session import db, reading, transaction
 from console.services import audit, paging, wakeups
+from console.services.job_versions import version_of
 from console.services.job_views import views
 from console.services.orgs import zone
 from console.services.views import JobFilter, JobPage, JobView
@@ -51,43 +51,30 @@ class NewJob:
 
 def page(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> JobPage:
     """One page, nearest first, then by name; raises `Invalid` that names `cursor` or `limit`."""
+    query = _page(actor, wanted, cursor, limit)
     with reading():
-        rows = _rows(actor, wanted, cursor, limit)
+        version = version_of(query, now)
+        rows = db.session.scalars(query).all()
         found = views(rows[:limit], fleet(now), now)
         total = _count(actor, wanted)
         last = rows[limit - 1] if len(rows) > limit else None
         following = paging.encode(last.sort_at, last.name, last.id) if last else None
-        return JobPage(
-            found,
-            following,
-            _version(found, following),
-            now,
-            min(total, COUNTED_UP_TO),
-            total > COUNTED_UP_TO,
-        )
+        return JobPage(found, following, version, now, min(total, COUNTED_UP_TO), total > COUNTED_UP_TO)
 
 
 def page_version(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> str:
-    """The version that `page` would have: the same rows, without counting them."""
+    """The version that `page` would have, for a fraction of its price."""
     with reading():
-        rows = _rows(actor, wanted, cursor, limit)
-        last = rows[limit - 1] if len(rows) > limit else None
-        following = paging.encode(last.sort_at, last.name, last.id) if last else None
-        return _version(views(rows[:limit], fleet(now), now), following)
+        return version_of(_page(actor, wanted, cursor, limit), now)
 
 
-def _version(jobs: Sequence[JobView], following: str | None) -> str:
-    text = "".join(job.version for job in jobs) + (following or "")
-    return sha256(text.encode()).hexdigest()[:20]
-
-
-def _rows(actor: Actor, wanted: JobFilter, cursor: str | None, limit: int) -> list[Job]:
+def _page(actor: Actor, wanted: JobFilter, cursor: str | None, limit: int) -> Select[Job]:
+    """One row more than the page has, which tells whether another one follows."""
     query = _filtered(select(Job), actor, wanted)
     if cursor:
         after = paging.decode(cursor, "dsu")
         query = query.where(tuple_(Job.sort_at, Job.name, Job.id) > tuple_(*after))
-    query = query.order_by(Job.sort_at, Job.name, Job.id).limit(paging.check_limit(limit) + 1)
-    return list(db.session.scalars(query))
+    return query.order_by(Job.sort_at, Job.name, Job.id).limit(paging.check_limit(limit) + 1)
 
 
 def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]:
@@ -173,11 +160,24 @@ def unknown_name(actor: Actor, name: str) -> UnknownTask:
     )
 
 
+CATEGORIES = text(
+    """
+    WITH RECURSIVE found AS (
+        (SELECT category FROM jobs WHERE org_id = :org AND deleted_at IS NULL ORDER BY category LIMIT 1)
+        UNION ALL
+        SELECT (SELECT category FROM jobs WHERE org_id = :org AND deleted_at IS NULL
+                AND category > found.category ORDER BY category LIMIT 1)
+        FROM found WHERE found.category IS NOT NULL
+    )
+    SELECT category FROM found WHERE category IS NOT NULL
+    """
+)
+
+
 def categories(actor: Actor) -> list[str]:
-    """The categories of the org's jobs, in alphabetical order."""
+    """The categories of the org's jobs in alphabetical order: one look at the index for each."""
     with reading():
-        query = select(Job.category).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None)).distinct()
-        return sorted(db.session.scalars(query))
+        return list(db.session.scalars(CATEGORIES, {"org": actor.org_id}))
 
 
 def create(actor: Actor, new: NewJob, *, now: datetime) -> JobView:
@@ -226,8 +226,8 @@ def insert(actor: Actor, new: NewJob, now: datetime) -> Job:
 
 def _check_future(schedule: Schedule, now: datetime) -> None:
     if schedule.at is not None and schedule.at < now:
-        text = "lies in the past; choose an instant to come"
-        raise Invalid(f"at: {text}", reason=Reason.IN_THE_PAST, fields={"at": [text]})
+        word = "lies in the past; choose an instant to come"
+        raise Invalid(f"at: {word}", reason=Reason.IN_THE_PAST, fields={"at": [word]})
 
 
 def _free_key(actor: Actor, wanted: str) -> str:
@@ -248,8 +248,8 @@ def _name(name: str) -> str:
 
 def _one_of(name: str, values: type[Overlap] | type[CatchUp], value: str) -> str:
     if value not in list(values):
-        text = f"must be one of {', '.join(values)}"
-        raise Invalid(f"{name}: {text}", fields={name: [text]})
+        word = f"must be one of {', '.join(values)}"
+        raise Invalid(f"{name}: {word}", fields={name: [word]})
     return value
 
 

@@ -41,6 +41,7 @@ def upgrade() -> str:
         raise ServerTooOld(f"Postgres 18 or newer is needed; this server is {version // 10000}.")
     with db.engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        connection.commit()  # the lock stays; a transaction that idles through a long migration would not
         try:
             alembic_upgrade(directory=str(FOLDER))
         finally:

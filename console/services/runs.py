@@ -151,13 +151,14 @@ def log(actor: Actor, run_id: UUID, *, after: int = 0, limit: int = 500) -> list
         return [LogLine(row.id, row.at, row.attempt, row.message) for row in rows]
 
 
-def mark_seen(actor: Actor, run_id: UUID, *, now: datetime) -> None:
-    """Records the first time that a person's page showed how the run ended."""
+def mark_seen(actor: Actor, run_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Records the first time that a person's page showed how each of the runs ended."""
     seen = update(Run).where(
-        Run.id == run_id, Run.org_id == actor.org_id, Run.seen_at.is_(None), Run.state.in_(TERMINAL)
+        Run.id.in_(run_ids), Run.org_id == actor.org_id, Run.seen_at.is_(None), Run.state.in_(TERMINAL)
     )
-    with transaction():
-        db.session.execute(seen.values(seen_at=now))
+    if run_ids:
+        with transaction():
+            db.session.execute(seen.values(seen_at=now))
 
 
 def wait(actor: Actor, run_id: UUID, *, seconds: float, clock: Callable[[], datetime]) -> RunView:

@@ -44,10 +44,9 @@ def _table(query: JobQuery) -> dict[str, Any]:
 
 def _see(found: JobPage) -> None:
     """What ended just now and is on the screen has been seen."""
-    for job in found.jobs:
-        last = job.last_run
-        if last and last.finished_at and moment() - last.finished_at < FRESH:
-            runs.mark_seen(actor(), last.id, now=moment())
+    lasts = [job.last_run for job in found.jobs if job.last_run]
+    ended = [last.id for last in lasts if last.finished_at and moment() - last.finished_at < FRESH]
+    runs.mark_seen(actor(), ended, now=moment())
 
 
 @bp.get("/jobs/<uuid:job_id>")

@@ -48,7 +48,7 @@ def _seen(run_id: UUID) -> RunView:
     """The run; the first look at its end is recorded before it is shown."""
     found = runs.get(actor(), run_id, now=moment())
     if found.state.is_terminal and found.seen_at is None:
-        runs.mark_seen(actor(), run_id, now=moment())
+        runs.mark_seen(actor(), [run_id], now=moment())
         found = runs.get(actor(), run_id, now=moment())
     return found
 

@@ -24,7 +24,7 @@ from console.worker.voice import Voice
 
 TRACEBACK_LIMIT = 64 * 1024
 MESSAGE_LIMIT = 4 * 1024
-RECORD_AGAIN_AFTER = 1.0
+TRY_AGAIN_AFTER = 1.0
 log = structlog.get_logger()
 
 Announce = Callable[[execution.Claim, int], None]
@@ -49,10 +49,9 @@ def execute(
     """Executes one run to its end and answers its state; None when it was not to be had.
 
     `announce` is told of the claim and the task's timeout in seconds before the task is called.
-    Raises `Unavailable` only when nothing was claimed.
+    However long Postgres is away, it waits.
     """
-    with app.app_context():
-        claim = execution.claim(run_id, worker=worker, offered=registry.paths(), now=clock())
+    claim = _claim(app, run_id, worker, clock)
     task = registry.get(claim.task) if claim else None
     if claim is None or task is None:
         log.info("a ticket without a queued run was dropped", action="run.dropped", run_id=str(run_id))
@@ -62,6 +61,20 @@ def execute(
     outcome = _call(app, task, claim, voice, clock())
     voice.close()
     return _record(app, claim, outcome, clock)
+
+
+def _claim(app: Flask, run_id: UUID, worker: str, clock: Callable[[], datetime]) -> execution.Claim | None:
+    """Claims the run; a claim that Postgres committed while the connection broke is found again."""
+    since, is_first = clock(), True
+    while True:
+        try:
+            with app.app_context():
+                found = execution.claim(run_id, worker=worker, offered=registry.paths(), now=clock())
+                return found or (None if is_first else execution.regain(run_id, worker=worker, since=since))
+        except Unavailable:
+            is_first = False
+            log.warning("a claim waits for Postgres", action="run.wait", run_id=str(run_id))
+            time.sleep(TRY_AGAIN_AFTER)
 
 
 def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> execution.Outcome:
@@ -140,7 +153,7 @@ def _record(
                 state = execution.finish(claim, outcome, now=clock())
         except Unavailable:
             log.warning("an outcome waits for Postgres", action="run.wait", run_id=str(claim.run_id))
-            time.sleep(RECORD_AGAIN_AFTER)
+            time.sleep(TRY_AGAIN_AFTER)
             continue
         log.info(
             "a run has ended", action="run.end", run_id=str(claim.run_id), state=state, attempt=claim.attempt

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from flask import Flask
 
-from console.core.errors import Unavailable
 from console.services.connections import forget_connections
 from console.services.execution import Claim
 from console.worker.execute import execute
@@ -31,9 +30,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """The horse is done with what it was given; `was_unavailable` when Postgres could not be reached."""
-
-    was_unavailable: bool
+    """The horse is done with what it was given."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class Horse:
         word = json.loads(line)
         if "timeout" in word:
             return Started(word["attempt"], word["timeout"])
-        return Ended(word["unavailable"])
+        return Ended()
 
     def _receive(self, seconds: float) -> bool:
         if self._socket is None or not select.select([self._socket], [], [], seconds)[0]:
@@ -159,12 +156,8 @@ def _serve(app: Flask, worker: str, line: socket.socket) -> None:
         given = line.recv(16, socket.MSG_WAITALL)
         if len(given) < 16:
             return
-        unavailable = False
-        try:
-            execute(app, UUID(bytes=given), worker=worker, announce=announce)
-        except Unavailable:
-            unavailable = True
-        _say(line, {"unavailable": unavailable})
+        execute(app, UUID(bytes=given), worker=worker, announce=announce)
+        _say(line, {"ended": True})
 
 
 def _announcer(line: socket.socket) -> Callable[[Claim, int], None]:

@@ -178,8 +178,6 @@ class RunWorker(Worker):
             now = self._clock()
             if isinstance(word, Ended):
                 self._run_id = None
-                if word.was_unavailable:
-                    time.sleep(WAIT_FOR_SERVERS)
                 return
             if isinstance(word, Died):
                 self._settle(run_id, started, execution_of(word))

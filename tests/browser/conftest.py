@@ -157,6 +157,15 @@ def app(one_app: APIFlask, site: Site) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def org(app: Flask) -> Iterator[OrgOf]:
+    """Takes what it left behind out of the way of the live processes."""
+    made = factories.org()
+    yield made
+    db.session.execute(text("DELETE FROM orgs WHERE id = :id"), {"id": made.id})
+    db.session.commit()
+
+
+@pytest.fixture
 def person(org: OrgOf) -> Actor:
     return factories.person(org, Role.OPERATOR)
 

@@ -149,9 +149,11 @@ def test_everything_can_be_done_with_keys_alone(page: Page, seen: Watch, org: Or
     page.keyboard.type("gamma")
     page.keyboard.press("Enter")
     expect(page.locator(".job-link")).to_have_text(["Gamma"])
+    page.wait_for_load_state("load")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Gamma")).to_be_visible()
+    page.wait_for_load_state("load")
     page.keyboard.press("s")
     expect(page.get_by_role("dialog")).to_contain_text("Run now: Gamma?")
 
@@ -198,7 +200,7 @@ def test_a_run_is_followed_on_its_page_line_by_line(page: Page, seen: Watch, org
 
 
 def test_a_log_follows_its_end_until_one_scrolls_up(page: Page, seen: Watch, org: OrgOf) -> None:
-    job = factories.job(org, "count_slowly", args={"to": 1000, "pause_seconds": 0.02})
+    job = factories.job(org, "count_slowly", args={"to": 300, "pause_seconds": 0.02})
     run = factories.run(org, job)
     page.goto(f"/runs/{run.id}")
     page.wait_for_function(f"() => {LOG} && {LOG}.scrollHeight > {LOG}.clientHeight + 100")

@@ -14,20 +14,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from apiflask import APIFlask
 from redis import Redis
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from console.app import create_app
 from console.core.clock import utc_now
+from console.core.errors import Unavailable
 from console.core.settings import Settings
 from console.core.states import Light, RunState
-from console.db.session import db
+from console.db.session import SILENT_TRANSACTION_SECONDS, db, reading, transaction
 from console.embedded import Server, start_postgres, start_valkey
 from console.queue import queues
-from console.services import jobs, mail, migrations, outbox, runs, workers
+from console.services import dispatch, execution, jobs, mail, migrations, outbox, runs, workers
 from console.services.views import Pulse, RunView
+from console.worker import execute
 from tests import factories
 from tests.conftest import Servers
 from tests.factories import OrgOf, one, rows
@@ -411,8 +415,6 @@ def test_a_frozen_parent_that_wakes_in_the_middle_of_a_lost_run_kills_its_horse(
         (horse,) = children(worker.pid)
         worker.send_signal(signal.SIGSTOP)
         lease = one("SELECT lease_until FROM runs")
-        from console.services import dispatch
-
         assert dispatch.recover(now=lease + timedelta(seconds=1)) == 1
         worker.send_signal(signal.SIGCONT)
         eventually(lambda: not is_alive(horse), 10)
@@ -420,6 +422,57 @@ def test_a_frozen_parent_that_wakes_in_the_middle_of_a_lost_run_kills_its_horse(
         eventually(lambda: has_succeeded(good.id))
     assert now_of(org, run).state is RunState.UNKNOWN
     assert completions(run) == 1
+
+
+def test_a_claim_whose_answer_was_lost_with_the_connection_is_carried_out_once(
+    machine: Machine, org: OrgOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(org, "mark", tmp_path / "marks")
+    commit = db.session.commit
+    lost: list[str] = []
+
+    def lose_the_answer() -> None:
+        commit()
+        if not lost:
+            lost.append(one("SELECT state FROM runs"))
+            raise OperationalError("COMMIT", None, psycopg.OperationalError("the connection is lost"))
+
+    monkeypatch.setattr(db.session, "commit", lose_the_answer)
+    assert execute(machine.app, run.id, worker="w1") is RunState.SUCCEEDED
+    assert lost == ["running"]
+    assert marks(tmp_path / "marks") == [f"{run.id} 1"]
+    assert now_of(org, run).state is RunState.SUCCEEDED
+    assert execute(machine.app, run.id, worker="w1") is None
+
+
+def test_a_read_that_ends_as_the_server_goes_away_has_its_answer(machine: Machine) -> None:
+    with reading():
+        pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with psycopg.connect(machine.postgres.url.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(ZeroDivisionError), transaction():
+        pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with psycopg.connect(machine.postgres.url.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        _ = 1 / 0
+    assert one("SELECT 1") == 1
+
+
+def test_a_process_that_falls_silent_inside_a_transaction_does_not_hold_up_the_others(
+    machine: Machine, org: OrgOf
+) -> None:
+    run = begin(org, "mark", Path("/dev/null"))
+    claim = execution.claim(run.id, worker="w1", offered=["tests.tasks.mark"], now=factories.NOON)
+    assert claim is not None
+    assert one("SHOW idle_in_transaction_session_timeout") == f"{SILENT_TRANSACTION_SECONDS}s"
+    with pytest.raises(Unavailable), transaction():
+        db.session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '200ms'"))
+        db.session.execute(text("SELECT * FROM runs FOR UPDATE"))
+        # Another session waits for the row until Postgres ends the silent one.
+        with machine.app.app_context():
+            assert dispatch.recover(now=factories.NOON + timedelta(minutes=1)) == 1
+        db.session.execute(text("SELECT 1"))
+    assert now_of(org, run).state is RunState.UNKNOWN
 
 
 def last_beat() -> datetime:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+from pydantic import Field
+
 from console import Backoff, Params, Result, Run, task
 from console.core.errors import ConsoleError
 from console.services import health, retention
@@ -28,7 +30,7 @@ def perform_system_health_check(run: Run) -> Result:
 class Cleanup(Params):
     """Runs that ended longer ago than `keep_days` go, but the newest of each job stays."""
 
-    keep_days: int = 30
+    keep_days: int = Field(default=30, ge=1, le=3650)
 
 
 @task(
