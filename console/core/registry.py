@@ -49,6 +49,11 @@ class Registry:
     def paths(self) -> list[str]:
         return sorted(self._tasks)
 
+    def offered(self) -> list[str]:
+        """Every path under which a job may name a task: the present and the former ones."""
+        former = {path for task in self._tasks.values() for path in task.aliases}
+        return sorted(former.union(self._tasks))
+
     def queues(self) -> list[str]:
         return sorted({task.queue for task in self._tasks.values()})
 

@@ -6,17 +6,31 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Select, literal_column, select, text
 
-from console.core.states import Beating
 from console.db.jobs import Job
-from console.db.operations import Heartbeat
 from console.db.runs import Run
 from console.db.session import db
 from console.services.job_views import active_run
 from console.services.views import ActiveRun
 from console.services.workers import LIVE_FOR, fleet
+
+COLUMNS = (Job.id, Job.changed_at, Job.applied_revision, Job.active_run_id, Job.sort_at, Job.name)
+# What the page shows of its jobs, which of them are active, and what the live workers can do, on which
+# hangs whether a button is disabled. Texts, for building the expressions took longer than the answer.
+SEEN: Select[*tuple[Any, ...]] = select(
+    literal_column(
+        "array_agg(concat_ws(' ', page.id, page.changed_at, page.applied_revision)"
+        " ORDER BY page.sort_at, page.name, page.id)"
+    ),
+    literal_column("array_agg(page.active_run_id) FILTER (WHERE page.active_run_id IS NOT NULL)").label(
+        "active"
+    ),
+    text(
+        "(SELECT md5(array_agg(concat_ws(' ', name, queues, tasks) ORDER BY name)::text) FROM heartbeats"
+        " WHERE kind = 'worker' AND stopped_at IS NULL AND beat_at > :live_since) AS workers"
+    ),
+)
 
 
 def version_of(rows: Select[Any], now: datetime) -> str:
@@ -25,24 +39,11 @@ def version_of(rows: Select[Any], now: datetime) -> str:
     `rows` selects the page's jobs. To be read before the page itself: a page may be newer than its
     version, which costs one more answer, and never older, which would hide a change.
     """
-    columns = (Job.id, Job.changed_at, Job.applied_revision, Job.active_run_id, Job.sort_at, Job.name)
-    job = rows.with_only_columns(*columns).subquery().c
-    said = func.concat_ws(" ", job.id, job.changed_at, job.applied_revision)
-    in_order = aggregate_order_by(said, job.sort_at, job.name, job.id)
-    active = func.array_agg(job.active_run_id).filter(job.active_run_id.is_not(None))
-    seen = select(func.array_agg(in_order), active, _workers(now))
-    rows_text, active_ids, workers_text = db.session.execute(seen).one()
-    parts = [rows_text, workers_text, *_active(active_ids or (), now)]
+    page = rows.with_only_columns(*COLUMNS).subquery("page")
+    row = db.session.execute(SEEN.select_from(page), {"live_since": now - LIVE_FOR}).one()
+    shown, active, workers = row
+    parts = [shown, workers, *_active(active or (), now)]
     return sha256(" ".join(map(str, parts)).encode()).hexdigest()[:20]
-
-
-def _workers(now: datetime) -> Any:
-    """What the live workers can do, for on it hangs whether a button is disabled."""
-    said = func.concat_ws(" ", Heartbeat.name, Heartbeat.queues, Heartbeat.tasks)
-    live = select(func.md5(cast(func.array_agg(aggregate_order_by(said, Heartbeat.name)), Text)))
-    return live.where(
-        Heartbeat.kind == Beating.WORKER, Heartbeat.stopped_at.is_(None), Heartbeat.beat_at > now - LIVE_FOR
-    ).scalar_subquery()
 
 
 def _active(ids: Sequence[UUID], now: datetime) -> list[str]:

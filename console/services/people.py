@@ -15,7 +15,7 @@ from console.db.session import db, reading, transaction
 from console.services import audit
 from console.services.orgs import find_org
 from console.services.secrets import hash_password, new_password
-from console.services.sessions import session_actor, sign_in, sign_out
+from console.services.sessions import LONGEST_EMAIL, session_actor, sign_in, sign_out
 from console.services.tokens import create_token, list_tokens, revoke_token, token_actor
 from console.services.views import Person
 
@@ -62,7 +62,7 @@ def create_user(
 
 def _address(email: str) -> str:
     address = email.strip().lower()
-    if not EMAIL.match(address) or len(address) > 254:
+    if not EMAIL.match(address) or not address.isprintable() or len(address) > LONGEST_EMAIL:
         raise Invalid("email: this is no mail address", fields={"email": ["this is no mail address"]})
     return address
 

@@ -2,18 +2,20 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select, text, update
 
 from console.core.actor import Actor
 from console.core.errors import BadCredentials
 from console.core.states import ActorKind, Role
 from console.core.tags import Tag
+from console.core.texts import storable
 from console.db.people import LoginSession, Membership, Org, User
 from console.db.session import db, reading, transaction
 from console.services import audit
 from console.services.secrets import digest, new_secret, verify_password
 from console.services.views import SignedIn
 
+LONGEST_EMAIL = 254
 LASTS = timedelta(days=14)
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -41,7 +43,7 @@ def sign_in(
 
 
 def _check(email: str, password: str, address: str | None, now: datetime) -> Actor:
-    query = _memberships().where(User.email == email.strip().lower()[:254])
+    query = _memberships().where(User.email == storable(email.strip().lower(), LONGEST_EMAIL))
     with reading():
         found = db.session.execute(query).first()
         hashed = found[0].password_hash if found else None
@@ -75,31 +77,42 @@ def _actor(user: User, role: str, org: Org, address: str | None, request_id: str
     )
 
 
+# A text, for every request asks this: it costs half of what the expression does.
+HOLDER = text(
+    """
+    SELECT login_sessions.id AS session_id, login_sessions.last_seen_at, users.id AS user_id, users.email,
+           memberships.role, orgs.id AS org_id, orgs.name AS org_name, orgs.timezone
+    FROM login_sessions
+    JOIN users ON users.id = login_sessions.user_id AND users.is_active
+    JOIN memberships ON memberships.user_id = users.id AND memberships.org_id = login_sessions.org_id
+    JOIN orgs ON orgs.id = login_sessions.org_id
+    WHERE secret_hash = :hash AND revoked_at IS NULL AND expires_at > :now
+    """
+)
+
+
 def session_actor(secret: str, *, now: datetime, address: str | None, request_id: str | None) -> Actor | None:
     """Who holds this session; None when it is unknown, expired or revoked, or its user is disabled."""
-    query = (
-        select(User, Membership.role, Org, LoginSession.id, LoginSession.last_seen_at)
-        .join(LoginSession, LoginSession.user_id == User.id)
-        .join(Membership, (Membership.user_id == User.id) & (Membership.org_id == LoginSession.org_id))
-        .join(Org, Org.id == LoginSession.org_id)
-        .where(
-            LoginSession.secret_hash == digest(secret),
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now,
-            User.is_active,
-        )
-    )
     with reading():
-        found = db.session.execute(query).first()
-        if found is None:
-            return None
-        user, role, org, session_id, last_seen_at = found
-        actor = _actor(user, role, org, address, request_id)
-    if now - last_seen_at > SEEN_EVERY:
+        found = db.session.execute(HOLDER, {"hash": digest(secret), "now": now}).first()
+    if found is None:
+        return None
+    if now - found.last_seen_at > SEEN_EVERY:
         with transaction():
-            seen = update(LoginSession).where(LoginSession.id == session_id)
+            seen = update(LoginSession).where(LoginSession.id == found.session_id)
             db.session.execute(seen.values(last_seen_at=now))
-    return actor
+    return Actor(
+        ActorKind.PERSON,
+        found.org_id,
+        found.org_name,
+        found.timezone,
+        Role(found.role),
+        found.email,
+        id=found.user_id,
+        email=found.email,
+        address=address,
+        request_id=request_id,
+    )
 
 
 def sign_out(secret: str, actor: Actor, *, now: datetime) -> None:

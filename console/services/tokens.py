@@ -76,12 +76,15 @@ def list_tokens(actor: Actor) -> list[TokenView]:
 
 
 def revoke_token(actor: Actor, token_id: UUID, *, now: datetime) -> None:
-    """Ends a token at once; raises `NotFound` or `Forbidden`."""
+    """Ends a token at once, and once; raises `NotFound` or `Forbidden`."""
     actor.require(Role.ADMIN)
+    mine = (ApiToken.id == token_id, ApiToken.org_id == actor.org_id)
     with transaction():
-        ended = update(ApiToken).where(ApiToken.id == token_id, ApiToken.org_id == actor.org_id)
-        if not db.session.execute(ended.values(revoked_at=now).returning(ApiToken.id)).first():
+        if not db.session.scalar(select(ApiToken.id).where(*mine)):
             raise NotFound("There is no such token.")
+        ended = update(ApiToken).where(*mine, ApiToken.revoked_at.is_(None)).values(revoked_at=now)
+        if not db.session.execute(ended.returning(ApiToken.id)).first():
+            return
         audit.add(actor, Tag.TOKEN_REVOKED, audit.Subject("token", token_id), now=now)
 
 

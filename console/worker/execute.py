@@ -69,7 +69,7 @@ def _claim(app: Flask, run_id: UUID, worker: str, clock: Callable[[], datetime])
     while True:
         try:
             with app.app_context():
-                found = execution.claim(run_id, worker=worker, offered=registry.paths(), now=clock())
+                found = execution.claim(run_id, worker=worker, offered=registry.offered(), now=clock())
                 return found or (None if is_first else execution.regain(run_id, worker=worker, since=since))
         except Unavailable:
             is_first = False

@@ -137,7 +137,7 @@ class RunWorker(Worker):
             os.getpid(),
             self._born_at,
             self._served_queues,
-            registry.paths(),
+            registry.offered(),
             self._run_id,
         )
         try:

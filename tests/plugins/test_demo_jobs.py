@@ -1,0 +1,343 @@
+"""Every job of the demonstration workspace, executed by a real worker, does what it says."""
+
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from email import message_from_bytes
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from console import plugins
+from console.core.actor import Actor
+from console.core.clock import utc_now
+from console.core.errors import Invalid, NotFound, Refused
+from console.core.registry import registry
+from console.core.settings import Settings
+from console.core.states import Role, RunState, Trigger
+from console.services import execution, jobs, mail, outbox, runs, triggers
+from console.services.views import JobView, RunView
+from console.worker import RunWorker
+from tests import factories
+from tests.conftest import Servers
+from tests.factories import OrgOf, one, rows
+from tests.processes import ROOT, eventually, process
+from tests.web.conftest import change
+
+SENDER = "console@north.example"
+
+
+class Refuse:
+    """A mail server's handler that takes no recipient; run by aiosmtpd's own command."""
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        return f"550 5.1.1 <{address}>: no such mailbox here"
+
+
+class RefuseLate(Refuse):
+    """Takes every recipient and then refuses the message itself."""
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        return "554 5.7.1 this message looks like a test"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def greets(port: int) -> bool:
+    with suppress(OSError, smtplib.SMTPException), smtplib.SMTP("127.0.0.1", port, timeout=2) as server:
+        return server.noop()[0] == 250
+    return False
+
+
+@contextmanager
+def refusing(handler: str, port: int) -> Iterator[None]:
+    """aiosmtpd with this class as its handler, in a process of its own: the worker forks from this one."""
+    command = [
+        sys.executable,
+        "-m",
+        "aiosmtpd",
+        "-n",
+        "-l",
+        f"127.0.0.1:{port}",
+        "-c",
+        f"{__name__}.{handler}",
+    ]
+    started = subprocess.Popen(command, cwd=ROOT)
+    try:
+        eventually(lambda: greets(port))
+        yield
+    finally:
+        started.terminate()
+        started.wait(10)
+
+
+@pytest.fixture
+def port(app: object, settings: Settings) -> Iterator[int]:
+    """The port to which mail goes."""
+    chosen = free_port()
+    mail.configure(f"smtp://127.0.0.1:{chosen}", SENDER)
+    yield chosen
+    mail.configure(settings.smtp_url, settings.from_email)
+
+
+@pytest.fixture
+def catcher(port: int, servers: Servers) -> Iterator[int]:
+    """The product's own catcher on that port."""
+    with process(servers.environment, "catcher", "--port", str(port)):
+        eventually(lambda: greets(port))
+        yield port
+
+
+def demo_job(of: OrgOf, task: str, **args: Any) -> JobView:
+    """The job as the seed makes it, with other arguments."""
+    (wanted,) = [job for job in plugins.demo_jobs() if job.task == task]
+    return factories.job(of, wanted.task, key=None, schedule=wanted.schedule, args=args)
+
+
+def execute(of: OrgOf, worker: RunWorker, task: str, actor: Actor | None = None, **args: Any) -> RunView:
+    """Presses the button and answers the run that a worker has executed."""
+    run = factories.run(of, demo_job(of, task, **args), actor=actor)
+    worker.work(burst=True)
+    return runs.get(of.admin, run.id, now=utc_now())
+
+
+def note_of(of: OrgOf, run: RunView) -> str | None:
+    """What the job's row says of its last run."""
+    last = jobs.get(of.admin, run.job_id, now=utc_now()).last_run
+    assert last is not None and (last.id, last.state) == (run.id, run.state)
+    return last.note
+
+
+def lines(of: OrgOf, run: RunView) -> list[str]:
+    return [line.message for line in runs.log(of.admin, run.id)]
+
+
+def test_every_job_of_the_workspace_succeeds(org: OrgOf, worker: RunWorker, catcher: int) -> None:
+    factories.live_scheduler()
+    ann = factories.person(org, Role.ADMIN)
+    quick: dict[str, dict[str, Any]] = {"count_slowly": {"to": 2, "pause_seconds": 0}}
+    wanted = plugins.demo_jobs()
+    made = [
+        factories.run(org, demo_job(org, job.task, **quick.get(job.task, {})), actor=ann) for job in wanted
+    ]
+    worker.work(burst=True)
+    ended = [runs.get(org.admin, run.id, now=utc_now()) for run in made]
+    assert {run.task_title: (run.state, run.reason) for run in ended} == {
+        registry.resolve(job.task).title: (RunState.SUCCEEDED, None) for job in wanted
+    }
+
+
+# Count slowly
+
+
+def test_counting_shows_each_number_in_log_and_progress(org: OrgOf, worker: RunWorker) -> None:
+    run = execute(org, worker, "count_slowly", to=3, pause_seconds=0.01)
+    assert run.state is RunState.SUCCEEDED
+    assert run.result == {"summary": "counted to 3", "counted": 3}
+    assert lines(org, run) == ["1", "2", "3"]
+    assert run.progress == {"done": 3, "total": 3, "note": "at 3"}
+    assert note_of(org, run) == "counted to 3"
+
+
+# The health check
+
+
+def test_the_health_check_passes_while_all_is_there(org: OrgOf, worker: RunWorker) -> None:
+    factories.live_scheduler()
+    run = execute(org, worker, "perform_system_health_check")
+    assert run.state is RunState.SUCCEEDED
+    assert set(run.result["checks"]) == {
+        "postgres",
+        "migrations",
+        "redis",
+        "scheduler",
+        "workers",
+        "queues",
+        "mail",
+    }
+    assert run.progress == {"done": 7, "total": 7, "note": "mail"}
+    assert all(line.startswith("ok") for line in lines(org, run))
+    assert note_of(org, run) == "7 checks passed"
+
+
+def test_the_health_check_fails_and_names_what_is_down(org: OrgOf, worker: RunWorker) -> None:
+    factories.live_scheduler(now=utc_now() - timedelta(minutes=5))
+    run = execute(org, worker, "perform_system_health_check")
+    assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
+    assert run.reason is not None and run.reason.startswith("scheduler: heard 30")
+    assert [line for line in lines(org, run) if "python -m console scheduler" in line]
+    assert len(lines(org, run)) == 7
+    assert note_of(org, run) == run.reason
+
+
+def test_the_health_check_names_all_that_is_wrong(org: OrgOf, worker: RunWorker, settings: Settings) -> None:
+    mail.configure("", settings.from_email)
+    try:
+        run = execute(org, worker, "perform_system_health_check")
+    finally:
+        mail.configure(settings.smtp_url, settings.from_email)
+    assert run.reason == "scheduler: was never heard; mail: no server is set"
+
+
+# Cleanup
+
+
+def fill(of: OrgOf, count: int, days: int) -> JobView:
+    """A job with so many runs that ended so many days ago; it shows the last of them."""
+    job = factories.job(of)
+    made = factories.run(of, job, now=utc_now() - timedelta(days=days))
+    claim = execution.claim(made.id, worker="w", offered=[job.task], now=made.requested_at)
+    assert claim is not None
+    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=made.requested_at)
+    columns = "org_id, job_id, task, queue, trigger, state, revision, requested_by, requested_at, finished_at"
+    change(
+        f"INSERT INTO runs ({columns}) SELECT {columns} FROM runs, generate_series(2, :count) "  # noqa: S608
+        "WHERE runs.id = :id",
+        count=count,
+        id=made.id,
+    )
+    return job
+
+
+def of_job(job: JobView) -> int:
+    return int(one("SELECT count(*) FROM runs WHERE job_id = :id", id=job.id))
+
+
+def test_the_cleanup_deletes_old_runs_of_its_org_in_batches_and_keeps_the_last_of_each_job(
+    org: OrgOf, worker: RunWorker
+) -> None:
+    theirs = fill(factories.org(), 3, days=40)
+    many, few, young = fill(org, 2300, days=40), fill(org, 2, days=31), fill(org, 4, days=29)
+    run = execute(org, worker, "cleanup_old_runs")
+    assert run.state is RunState.SUCCEEDED
+    assert (run.result["runs"], run.result["summary"]) == (2300, "2300 runs deleted")
+    assert run.progress == {"done": 2300, "total": None, "note": "2300 runs deleted"}
+    assert [of_job(job) for job in (many, few, young, theirs)] == [1, 1, 4, 3]
+    last = jobs.get(org.admin, many.id, now=utc_now()).last_run
+    assert last is not None and runs.get(org.admin, last.id, now=utc_now()).state is RunState.SUCCEEDED
+    assert lines(org, run)[0].startswith("Deleted 2300 runs")
+    assert note_of(org, run) == "2300 runs deleted"
+
+
+def test_the_cleanup_keeps_as_many_days_as_it_is_told(org: OrgOf, worker: RunWorker) -> None:
+    job = fill(org, 3, days=10)
+    assert execute(org, worker, "cleanup_old_runs", keep_days=11).result["runs"] == 0
+    assert of_job(job) == 3
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651, 10**12])
+def test_the_cleanup_takes_no_number_of_days_that_makes_no_sense(org: OrgOf, days: int) -> None:
+    job = factories.job(org, "cleanup_old_runs")
+    request = triggers.Request(Trigger.MANUAL, args={"keep_days": days})
+    with pytest.raises(Invalid) as caught:
+        triggers.send_now(org.admin, job.id, request, now=utc_now())
+    assert set(caught.value.fields) == {"args.keep_days"}
+    assert one("SELECT count(*) FROM runs") == 0
+
+
+# The test mail
+
+
+def test_the_test_mail_arrives_in_the_outbox_of_the_org_and_of_no_other(
+    org: OrgOf, worker: RunWorker, catcher: int
+) -> None:
+    stranger = factories.org()
+    ann = factories.person(org)
+    run = execute(org, worker, "send_test_email_to_self", ann)
+    assert run.state is RunState.SUCCEEDED
+    message_id = f"<{run.id}@north.example>"
+    assert run.result == {"summary": f"sent to {ann.email}", "recipient": ann.email, "message_id": message_id}
+    kept = rows("SELECT org_id, run_id, raw FROM caught_mails")
+    assert [(row.org_id, row.run_id) for row in kept] == [(org.id, run.id)]
+    raw = message_from_bytes(kept[0].raw)
+    assert (raw["Message-ID"], raw["From"], raw["To"]) == (message_id, SENDER, ann.email)
+    (shown,) = outbox.page(ann, cursor=None, limit=10, now=utc_now()).mails
+    assert (shown.recipients, shown.subject, shown.sender) == ((ann.email,), "Callboard test mail", SENDER)
+    assert str(run.id) in shown.text
+    assert outbox.get(ann, shown.id) == shown
+    assert outbox.page(stranger.admin, cursor=None, limit=10, now=utc_now()).mails == []
+    with pytest.raises(NotFound):
+        outbox.get(stranger.admin, shown.id)
+    assert lines(org, run)[-1] == f"The mail server took it as {message_id}."
+    assert note_of(org, run) == f"sent to {ann.email}"
+
+
+def test_two_orgs_each_see_their_own_mail(org: OrgOf, worker: RunWorker, catcher: int) -> None:
+    both = [org, factories.org()]
+    made = [execute(of, worker, "send_test_email_to_self", factories.person(of)) for of in both]
+    for of, run in zip(both, made, strict=True):
+        (shown,) = outbox.page(of.admin, cursor=None, limit=10, now=utc_now()).mails
+        assert shown.run_id == run.id
+
+
+def test_the_test_mail_goes_to_the_recipient_that_it_is_given(
+    org: OrgOf, worker: RunWorker, catcher: int
+) -> None:
+    run = execute(org, worker, "send_test_email_to_self", recipient="bob@example.com")
+    assert run.result["recipient"] == "bob@example.com"
+    assert one("SELECT recipients FROM caught_mails") == ["bob@example.com"]
+
+
+@pytest.mark.parametrize(
+    "address", ["a@example.com\r\nBcc: b@example.com", "no address", "", "ü@exämple.com"]
+)
+def test_a_recipient_that_is_no_address_sends_nothing_and_says_so(
+    org: OrgOf, worker: RunWorker, catcher: int, address: str
+) -> None:
+    job = factories.job(org, "send_test_email_to_self")
+    request = triggers.Request(Trigger.MANUAL, args={"recipient": address})
+    with pytest.raises((Invalid, Refused)):
+        triggers.send_now(org.admin, job.id, request, now=utc_now())
+    assert one("SELECT count(*) FROM runs") == one("SELECT count(*) FROM caught_mails") == 0
+
+
+@pytest.mark.parametrize(
+    ("handler", "answer"),
+    [
+        ("Refuse", "550 5.1.1 <ann@example.com>: no such mailbox here"),
+        ("RefuseLate", "554 5.7.1 this message looks like a test"),
+    ],
+)
+def test_a_refusal_fails_the_run_with_the_servers_own_words(
+    org: OrgOf, worker: RunWorker, port: int, handler: str, answer: str
+) -> None:
+    ann = factories.person(org, email="ann@example.com")
+    with refusing(handler, port):
+        run = execute(org, worker, "send_test_email_to_self", ann)
+    assert (run.state, run.reason_code) == (RunState.FAILED, "SEND_FAILED")
+    assert run.reason is not None and answer in run.reason
+    assert one("SELECT count(*) FROM caught_mails") == 0
+    assert (note_of(org, run) or "").endswith(answer[-20:])
+
+
+def test_a_server_that_is_not_there_fails_the_run_and_says_so(
+    org: OrgOf, worker: RunWorker, port: int
+) -> None:
+    run = execute(org, worker, "send_test_email_to_self", factories.person(org))
+    assert (run.state, run.reason_code) == (RunState.FAILED, "SEND_FAILED")
+    assert run.reason is not None and "refused" in run.reason
+
+
+def test_without_anybody_to_send_to_nothing_is_made(org: OrgOf) -> None:
+    job = factories.job(org, "send_test_email_to_self")
+    with pytest.raises(Refused) as caught:
+        triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL), now=utc_now())
+    assert caught.value.reason == "MISSING_RECIPIENT"
+    assert one("SELECT count(*) FROM runs") == 0
