@@ -1,6 +1,8 @@
 """Real Postgres and real Valkey for every test, out of the pinned wheels, started once a session."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +48,15 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    home = tmp_path_factory.mktemp("home")
+def servers() -> Iterator[Servers]:
+    """Their home is open to all, so that Postgres, which refuses root, reaches its data there."""
+    home = Path(tempfile.mkdtemp(prefix="callboard-"))
+    home.chmod(0o755)
     postgres, valkey = start_postgres(home), start_valkey(home)
     yield Servers(postgres.url, valkey.url, home)
     valkey.stop()
     postgres.stop()
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ from console.core.settings import Settings
 from console.core.states import Role
 from console.db.session import db
 from tests import factories
-from tests.conftest import Servers
+from tests.browser import tasks  # noqa: F401  (this process knows them too)
+from tests.conftest import TASK_MODULES, Servers
 from tests.factories import OrgOf, one
 from tests.processes import eventually, process
 
@@ -120,7 +121,11 @@ def site(one_app: APIFlask, servers: Servers, settings: Settings) -> Iterator[Si
     with Redis.from_url(settings.redis_url) as redis:
         redis.flushall()
     port = free_port()
-    environment = {**servers.environment, "CONSOLE_OUTBOX": "1", "CONSOLE_WORKERS": "1"}
+    environment = {
+        **servers.environment,
+        "CONSOLE_OUTBOX": "1",
+        "CONSOLE_TASKS": ",".join((*TASK_MODULES, "tests.browser.tasks")),
+    }
     with serving(environment, port):
         yield Site(f"http://127.0.0.1:{port}", port, environment)
 
@@ -130,6 +135,8 @@ def crew(one_app: APIFlask, site: Site) -> Iterator[Crew]:
     """A live scheduler, worker and mail catcher."""
     smtp = free_port()
     environment = {**site.environment, "SMTP_URL": f"smtp://127.0.0.1:{smtp}"}
+    with one_app.app_context():
+        forget_heartbeats()
     with (
         process(environment, "catcher", "--port", str(smtp)) as catcher,
         process(environment, "scheduler"),
@@ -140,6 +147,12 @@ def crew(one_app: APIFlask, site: Site) -> Iterator[Crew]:
             eventually(lambda: one(live) == 2)
         eventually(lambda: listens(smtp))
         yield Crew(worker, catcher)
+
+
+def forget_heartbeats() -> None:
+    """Nobody was ever heard."""
+    db.session.execute(text("DELETE FROM heartbeats"))
+    db.session.commit()
 
 
 def listens(port: int) -> bool:

@@ -4,11 +4,22 @@ import os
 import signal
 from typing import Any
 
+import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from console.core.actor import Actor
 from tests import factories
-from tests.browser.conftest import PATIENCE_MS, Site, Watch, at_page, free_port, serving, sign_in
+from tests.browser.conftest import (
+    PATIENCE_MS,
+    Site,
+    Watch,
+    at_page,
+    forget_heartbeats,
+    free_port,
+    serving,
+    sign_in,
+)
 from tests.factories import OrgOf, one
 from tests.web.conftest import change
 
@@ -17,6 +28,11 @@ HIDE = """hidden => {
     Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
+
+
+@pytest.fixture(autouse=True)
+def _nobody(app: Flask) -> None:
+    forget_heartbeats()
 
 
 def test_without_a_worker_the_badge_says_after_ten_seconds_that_nothing_is_there(

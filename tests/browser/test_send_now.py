@@ -1,9 +1,9 @@
 """From the click to the mail, as an operator sees it: with a mouse, without JavaScript, with keys alone."""
 
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -13,7 +13,6 @@ from console.core.actor import Actor
 from tests import factories
 from tests.browser.conftest import Crew, Watch, sign_in
 from tests.factories import OrgOf, one, rows
-from tests.processes import eventually
 
 LOG = "document.getElementById('log')"
 AT_END = f"() => {LOG}.scrollTop + {LOG}.clientHeight >= {LOG}.scrollHeight - 4"
@@ -174,53 +173,67 @@ def test_focus_stays_on_the_row_while_its_run_is_followed(
     expect(page.locator("*:focus")).to_have_id(f"job-{job.id}-link")
 
 
-def test_a_run_is_followed_on_its_page_line_by_line(page: Page, seen: Watch, org: OrgOf) -> None:
-    job = factories.job(org, "count_slowly", args={"to": 40, "pause_seconds": 0.1})
-    run = factories.run(org, job)
+def test_a_run_is_followed_on_its_page_line_by_line(
+    page: Page, seen: Watch, org: OrgOf, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("house to half\n")
+    run = factories.run(org, factories.job(org, "read_aloud", args={"path": str(script), "total": 4}))
     page.goto(f"/runs/{run.id}")
     seen.forget()
     log = page.locator("#log")
-    expect(log).to_contain_text(re.compile(r" 2\n"))
     expect(page.locator("#run .head .state")).to_contain_text("Running")
-    expect(page.get_by_role("progressbar")).to_be_visible()
-    expect(page.locator(".progress-line")).to_contain_text(
-        re.compile(r"\d+ of 40 \(\d+ %\) · at \d+ · about \d+ s left")
-    )
+    expect(log).to_contain_text("house to half")
+    expect(page.locator(".progress-line")).to_contain_text("1 of 4 (25 %) · said house to half · about")
+    add(script, "<b>tabs in</b>\ncurtain\n")
+    expect(log).to_contain_text("<b>tabs in</b>")
+    expect(page.get_by_role("progressbar")).to_have_js_property("value", 3)
+    expect(log).not_to_contain_text("house lights")
+    add(script, "house lights\n")
     expect(page.locator("#run .head .state")).to_have_text("Done")
     expect(page.get_by_role("progressbar")).to_have_count(0)
     lines = [line.split(" ", 1)[1] for line in log.inner_text().strip().split("\n")]
-    assert lines == [str(number) for number in range(1, 41)]
-    expect(page.locator(".summary")).to_have_text("counted to 40")
+    assert lines == ["house to half", "<b>tabs in</b>", "curtain", "house lights"]
+    expect(page.locator(".summary")).to_have_text("said 4 lines")
     expect(page.locator(".timeline")).to_contain_text("seen")
+    assert one("SELECT seen_at IS NOT NULL FROM runs WHERE id = :id", id=run.id)
     assert seen.navigations == []
-    eventually(lambda: one("SELECT seen_at FROM runs WHERE id = :id", id=run.id))
     seen.forget()
     page.wait_for_timeout(3000)
     assert seen.asked("/fragments/runs/") == []
 
 
-def test_a_log_follows_its_end_until_one_scrolls_up(page: Page, seen: Watch, org: OrgOf) -> None:
-    job = factories.job(org, "count_slowly", args={"to": 300, "pause_seconds": 0.02})
-    run = factories.run(org, job)
+def add(script: Path, lines: str) -> None:
+    with script.open("a") as file:
+        file.write(lines)
+
+
+def test_a_log_follows_its_end_until_one_scrolls_up(
+    page: Page, seen: Watch, org: OrgOf, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("".join(f"line {number}\n" for number in range(100)))
+    run = factories.run(org, factories.job(org, "read_aloud", args={"path": str(script), "total": 103}))
     page.goto(f"/runs/{run.id}")
-    page.wait_for_function(f"() => {LOG} && {LOG}.scrollHeight > {LOG}.clientHeight + 100")
+    log, follow = page.locator("#log"), page.get_by_label("follow")
+    expect(log).to_contain_text("line 99")
     page.wait_for_function(AT_END)
-    follow = page.get_by_label("follow")
+    assert page.evaluate(f"{LOG}.scrollTop") > 0
     expect(follow).to_be_checked()
+    add(script, "said while following\n")
+    expect(log).to_contain_text("said while following")
+    page.wait_for_function(AT_END)
+
     page.evaluate(f"{LOG}.scrollTop = 20")
     expect(follow).not_to_be_checked()
-    polls = len(seen.asked("/fragments/runs/"))
-    page.wait_for_function(f"() => {LOG}.scrollTop === 20")
-    eventually_polled(page, seen, polls + 2)
+    add(script, "said while reading above\n")
+    expect(log).to_contain_text("said while reading above")
     assert page.evaluate(f"{LOG}.scrollTop") == 20
+    expect(follow).not_to_be_checked()
     follow.check()
     page.wait_for_function(AT_END)
-
-
-def eventually_polled(page: Page, seen: Watch, count: int) -> None:
-    while len(seen.asked("/fragments/runs/")) < count:
-        with page.expect_response(lambda response: "/fragments/runs/" in response.url):
-            pass
+    add(script, "the end\n")
+    expect(page.locator("#run .head .state")).to_have_text("Done")
 
 
 def test_two_quick_clicks_on_the_confirmation_make_one_run(page: Page, seen: Watch, org: OrgOf) -> None:

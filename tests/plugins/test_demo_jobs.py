@@ -287,16 +287,18 @@ def test_two_orgs_each_see_their_own_mail(org: OrgOf, worker: RunWorker, catcher
         assert shown.run_id == run.id
 
 
+@pytest.mark.parametrize("address", ["bob@example.com", "grüße@exämple.com"])
 def test_the_test_mail_goes_to_the_recipient_that_it_is_given(
-    org: OrgOf, worker: RunWorker, catcher: int
+    org: OrgOf, worker: RunWorker, catcher: int, address: str
 ) -> None:
-    run = execute(org, worker, "send_test_email_to_self", recipient="bob@example.com")
-    assert run.result["recipient"] == "bob@example.com"
-    assert one("SELECT recipients FROM caught_mails") == ["bob@example.com"]
+    run = execute(org, worker, "send_test_email_to_self", recipient=address)
+    assert (run.state, run.reason) == (RunState.SUCCEEDED, None)
+    assert run.result["recipient"] == address
+    assert one("SELECT recipients FROM caught_mails") == [address]
 
 
 @pytest.mark.parametrize(
-    "address", ["a@example.com\r\nBcc: b@example.com", "no address", "", "ü@exämple.com"]
+    "address", ["a@example.com\r\nBcc: b@example.com", "no address", "", "a" * 250 + "@x.de"]
 )
 def test_a_recipient_that_is_no_address_sends_nothing_and_says_so(
     org: OrgOf, worker: RunWorker, catcher: int, address: str

@@ -202,10 +202,10 @@ def test_the_seed_makes_jobs_that_are_due_as_promised_and_an_admin_who_can_sign_
     assert actor is not None and actor.role is Role.ADMIN
     shown = table(workspace())
     assert {key: job.schedule_text for key, job in shown.items()} == {
-        "send_test_email_to_self": "manual",
-        "perform_system_health_check": "every 30 minutes",
+        "send_test_email_to_self": "only by hand",
+        "perform_system_health_check": "every 30 min",
         "cleanup_old_runs": "daily at 03:30",
-        "count_slowly": "manual",
+        "count_slowly": "only by hand",
     }
     assert all(job.is_registered and job.button_reason is None for job in shown.values())
     assert shown["cleanup_old_runs"].timezone == "Europe/Berlin"

@@ -1,5 +1,7 @@
 """Tasks that send mail."""
 
+from pydantic import Field
+
 from console import Check, Params, Reason, Refusal, Result, Run, task
 from console.services import mail
 
@@ -7,7 +9,7 @@ from console.services import mail
 class TestEmail(Params):
     """To whom the test goes; without it, to the person who presses the button."""
 
-    recipient: str | None = None
+    recipient: str | None = Field(default=None, max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")
 
 
 def has_recipient(check: Check) -> Refusal | None:
