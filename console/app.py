@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     queues.configure(settings.redis_url)
     mail.configure(settings.smtp_url, settings.from_email)
     outbox.configure(embedded=settings.outbox)
-    registry.load([*plugins.TASK_MODULES, *settings.task_modules])
+    registry.load([*plugins.TASK_MODULES, *(settings.task_modules or plugins.EXAMPLE_MODULES)])
     api.register(app)
     web.register(app)
     plugins.register(app)

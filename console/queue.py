@@ -157,8 +157,14 @@ class RunQueues:
         return {item.decode("utf-8", "replace") for ids in found for item in ids}
 
     def depth(self, queue: str) -> int:
-        """How many tickets wait in the queue; raises `QueueUnavailable`."""
-        return len(self.waiting([queue]))
+        """How many tickets wait in the queue's lanes; raises `QueueUnavailable`."""
+        try:
+            with self.connection.pipeline(transaction=False) as pipe:
+                for name in lanes([queue]):
+                    pipe.llen(f"{RunQueue.redis_queue_namespace_prefix}{name}")
+                return sum(pipe.execute())
+        except RedisError as error:
+            raise QueueUnavailable(str(error)) from error
 
     def ping(self) -> None:
         """Raises `QueueUnavailable` unless Redis answers."""

@@ -19,11 +19,12 @@ from console.core.clock import utc_now
 from console.core.errors import Unavailable
 from console.core.settings import Settings
 from console.core.states import Beating
-from console.queue import RunQueue, Ticket, connect
+from console.queue import RunQueue, connect
 from console.services import dispatch, execution, pushing, workers
 from console.services.wakeups import Bell
 
-LONGEST_WAIT = timedelta(seconds=5)
+SHORTEST_WAIT = timedelta(milliseconds=10)
+"""So that rows which another scheduler is deciding are not asked for without a pause."""
 SWEEP_EVERY = timedelta(seconds=3)
 BEAT_EVERY = timedelta(seconds=5)
 RETRY_AFTER = 1.0
@@ -38,7 +39,7 @@ class DatabaseScheduler(Scheduler):
     the due slots in batches, each in a transaction of its own that locks the rows it decides, so
     that any number of schedulers may run; 4 it pushes the tickets of each batch after its commit;
     5 every few seconds it pushes what a crash kept from Redis and settles runs whose worker fell
-    silent; 6 it waits for the bell, the next slot, a signal, or 5 s, and begins again.
+    silent; 6 it waits for the bell, the next slot, a signal, or 3 s, and begins again.
 
     Nothing about a schedule is kept in Redis or in memory. The lock and the birth key of the
     original have no part here, for row locks and heartbeats in Postgres take their place.
@@ -75,10 +76,6 @@ class DatabaseScheduler(Scheduler):
     def register_death(self) -> None:
         with suppress(Unavailable):
             workers.stopped(Beating.SCHEDULER, self.name, now=self._clock())
-
-    def get_jobs_to_queue(self, with_times: bool = False) -> list[Ticket]:
-        """The tickets of one batch of due slots, decided and committed."""
-        return list(dispatch.dispatch(scheduler=self.name, now=self._clock()).tickets)
 
     def enqueue_jobs(self) -> int:
         """One pass over all that is due: batch after batch, each pushed after its commit; how many jobs.
@@ -168,7 +165,8 @@ class DatabaseScheduler(Scheduler):
             dispatch.recover(now=now)
 
     def _sleep(self, bell: Bell) -> None:
-        wait = min(dispatch.next_due(now=self._clock()) or LONGEST_WAIT, SWEEP_EVERY, LONGEST_WAIT)
+        due = dispatch.next_due(now=self._clock())
+        wait = SWEEP_EVERY if due is None else min(max(due, SHORTEST_WAIT), SWEEP_EVERY)
         select.select([bell.fileno(), self._wake_reader], [], [], wait.total_seconds())
         bell.drain()
 

@@ -18,8 +18,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from console.core import runfile
+from console.core.errors import SettingsError
 from console.core.process import die_with_parent, dying_with_parent
-from console.core.settings import Environment, SettingsError, load_environment, secret_key
+from console.core.settings import Environment, load_environment, secret_key
 from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
 from console.supervisor import Supervisor, say
 
@@ -83,7 +84,8 @@ def _run(given: Environment) -> None:
         kept: list[Kept] = []
         urls = _servers(given, stack, kept)
         environment = _environment(given, urls)
-        runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"])
+        tasks = ",".join(given.task_modules)
+        runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"], tasks)
         stack.callback(runfile.remove, given.home)
         supervisor = Supervisor(environment, say)
         stack.callback(_stop, supervisor)

@@ -4,8 +4,12 @@
 
 document.documentElement.classList.add("has-script");
 
-const SLOWEST_MS = 30000;
-const polls = { failures: 0, quietUntil: 0, lastGood: new Date(), sessionEnded: false, pressing: false };
+const SLOWEST_MS = 10000;
+const STALE_MS = 30000; // three periods of the slowest poll, the heartbeat's
+const GLANCE_MS = 1500; // what a tab that is shown again has for its first answer
+const polls = {
+  failures: 0, quietUntil: 0, lastGood: null, shownAt: 0, isStale: false, sessionEnded: false, pressing: false,
+};
 const kept = { open: new Set(), follow: true, scroll: 0 };
 let skew = 0; // the server's clock minus this one's, in ms
 let opener = null; // the id of what opened the dialog
@@ -31,6 +35,7 @@ function inWords(kind, seconds) {
 }
 
 function refreshTimes(selector) {
+  if (polls.isStale) return; // what nobody confirms does not tick
   for (const element of document.querySelectorAll(selector)) {
     const words = inWords(element.dataset.relative, (new Date(element.dateTime) - now()) / 1000);
     if (words !== null && element.textContent !== words) element.textContent = words;
@@ -46,7 +51,8 @@ function learnClock() {
 
 function isBusy(region) {
   const focused = document.activeElement;
-  return Boolean(region.querySelector("dialog[open]")) || (region.contains(focused) && isText(focused));
+  const isHalfFilled = [...region.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue);
+  return Boolean(region.querySelector("dialog[open]")) || (region.contains(focused) && isText(focused)) || isHalfFilled;
 }
 
 function mayPoll(region) {
@@ -62,17 +68,44 @@ function failed(retryAfter) {
   polls.failures += 1;
   const wait = Math.max(1000 * 2 ** Math.min(polls.failures, 6), 1000 * (retryAfter || 0));
   polls.quietUntil = Date.now() + Math.min(wait, SLOWEST_MS);
+  becomeStale();
+}
+
+// A page that is not live does not look so: it says since when, greys its lights and stops its counters.
+function becomeStale() {
   const notice = byId("stale");
   if (!notice) return;
-  notice.textContent = `stale since ${clockWords(polls.lastGood)}: the console does not answer; trying again`;
+  const why = polls.sessionEnded ? "your session has ended" : "the console does not answer; trying again";
+  const words = `stale since ${clockWords(polls.lastGood)}: ${why}`;
+  polls.isStale = true;
+  document.documentElement.classList.add("is-stale");
   notice.hidden = false;
+  if (notice.textContent !== words) notice.textContent = words;
 }
 
 function succeeded() {
   polls.failures = 0;
   polls.quietUntil = 0;
   polls.lastGood = now();
-  if (byId("stale")) byId("stale").hidden = true;
+  if (!polls.isStale) return;
+  polls.isStale = false;
+  document.documentElement.classList.remove("is-stale");
+  byId("stale").hidden = true;
+  refreshTimes("time[data-relative]");
+  wake();
+}
+
+// Asks at once, and through the heartbeat's answer also for what else has changed.
+function wake() {
+  if (byId("pulse") && window.htmx) window.htmx.trigger("#pulse", "refresh");
+}
+
+// Also an answer that never comes makes a page stale; and a stale one asks again as soon as it may.
+function watchAge() {
+  if (document.hidden || !byId("pulse")) return;
+  const isShown = Date.now() - polls.shownAt > GLANCE_MS;
+  if (isShown && now() - polls.lastGood > STALE_MS) becomeStale();
+  if (polls.isStale && !polls.sessionEnded && Date.now() >= polls.quietUntil) wake();
 }
 
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -80,18 +113,23 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 document.addEventListener("htmx:sendError", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
-document.addEventListener("htmx:timeout", (event) => isPoll(event.detail.elt) && failed(0));
+document.addEventListener("htmx:timeout", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
 
 document.addEventListener("htmx:afterRequest", (event) => {
   const { xhr, elt } = event.detail;
   if (!isPoll(elt) || !xhr || xhr.status === 0) return;
   if (xhr.status < 400) succeeded();
-  else if (xhr.status === 401) polls.sessionEnded = true;
+  else if (xhr.status === 401) {
+    polls.sessionEnded = true;
+    becomeStale();
+  }
   else failed(Number(xhr.getResponseHeader("Retry-After")));
 });
 
 function sayUnsent() {
+  if (byId("unsent")) byId("unsent").remove();
   const text = document.createElement("p");
+  text.id = "unsent";
   text.className = "notice is-warn";
   text.textContent = "The console does not answer; the request may not have arrived. Pressing again is safe: one click makes one run.";
   const place = byId("dialog").open ? byId("dialog") : byId("notices");
@@ -114,7 +152,8 @@ for (const name of ["pointerup", "pointercancel"]) {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && byId("pulse") && window.htmx) window.htmx.trigger("#pulse", "refresh");
+  polls.shownAt = Date.now();
+  if (!document.hidden) wake();
 });
 
 // What a swap must not lose: opened details, and the place in a log.
@@ -140,7 +179,8 @@ document.addEventListener("change", (event) => {
     restore();
   }
   const form = event.target.closest("form[data-submit]");
-  if (form) form.requestSubmit();
+  // A date is whole before it is meant: it waits for Enter or the button.
+  if (form && event.target.type !== "date") form.requestSubmit();
 });
 
 document.addEventListener("scroll", (event) => {
@@ -241,6 +281,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 learnClock();
+polls.lastGood = now();
 restore();
+setInterval(watchAge, 1000);
 setInterval(() => refreshTimes("time[data-relative=elapsed]"), 1000);
 setInterval(() => refreshTimes("time[data-relative]"), 5000);

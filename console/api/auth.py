@@ -26,7 +26,7 @@ def authenticate() -> None:
         secret, now=utc_now(), address=request.remote_addr, request_id=g.get("request_id") or uuid4().hex
     )
     if actor is None:
-        raise Unauthenticated("This token is unknown, expired or revoked. Nothing was changed.")
+        raise Unauthenticated("This token is unknown, expired or revoked.")
     g.api_caller = actor
 
 

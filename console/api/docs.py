@@ -128,6 +128,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 WORDS = {
     "date-time": "instant",
+    "date": "date",
     "uuid": "id",
     "string": "text",
     "integer": "whole number",

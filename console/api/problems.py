@@ -19,7 +19,7 @@ KEPT_HEADERS = ("Allow", "Retry-After")
 DETAILS = {
     404: "There is nothing at this address; see /api/v1/docs for the addresses that exist.",
     405: "This address does not take this method; see the Allow header for those that it takes.",
-    413: "The request is larger than 2 MiB; nothing was changed.",
+    413: "The request is larger than 2 MiB.",
     500: "Something went wrong here; it has been logged. Nothing of what you sent is to blame.",
 }
 

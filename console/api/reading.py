@@ -14,6 +14,7 @@ from console.api import strict
 from console.api.schemas.common import Out
 from console.core.errors import BadRequest, Invalid
 
+SHOWN_FIELDS = 10
 TEXTS = {
     "extra_forbidden": "is not known here",
     "missing": "is required",
@@ -31,7 +32,7 @@ class StrictAdapter(PydanticAdapter):
         try:
             return self.model_class.model_validate(_read(request, location, self.model_class))
         except ValidationError as error:
-            raise _invalid(error, location) from None
+            raise _invalid(error, location, nothing_changed=request.method not in ("GET", "HEAD")) from None
 
     def get_openapi_schema(self, **kwargs: Any) -> dict[str, Any]:
         """What is sent is described as it may be sent, what is answered as it is answered."""
@@ -82,14 +83,15 @@ def _body(request: Request) -> object:
     return value
 
 
-def _invalid(error: ValidationError, location: str) -> Invalid:
+def _invalid(error: ValidationError, location: str, *, nothing_changed: bool) -> Invalid:
     fields: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         name = ".".join(str(part) for part in problem["loc"]) or "body"
         name = name.replace("_", "-").title() if location == "headers" else name
         fields.setdefault(name, []).append(_text(problem))
-    first = next(iter(fields))
-    return Invalid(f"{first}: {fields[first][0]}. Nothing was changed.", fields=fields)
+    wrong = [f"{name}: {text}" for name, texts in fields.items() for text in texts]
+    sentence = "; ".join(wrong[:SHOWN_FIELDS])
+    return Invalid(f"{sentence}. Nothing was changed." if nothing_changed else f"{sentence}.", fields=fields)
 
 
 def _text(problem: ErrorDetails) -> str:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from console.api.auth import caller
 from console.api.blueprint import api
+from console.api.naming import job_of
 from console.api.schemas import common
 from console.api.schemas.runs import LogOut, LogQuery, RunOut, RunQuery, RunsOut
 from console.api.spec import call
@@ -15,18 +16,19 @@ from console.services.views import RunFilter
 @api.get("/runs")
 @api.input(RunQuery, location="query", arg_name="query")
 @api.output(RunsOut)
-@call("Runs", 422)
+@call("Runs", 404, 422)
 def list_runs(query: RunQuery) -> RunsOut:
     """All runs, newest first."""
     actor = caller()
+    now = utc_now()
     wanted = RunFilter(
-        job_id=query.job,
+        job_id=job_of(actor, query.job, now=now) if query.job else None,
         state=query.state,
         trigger=query.trigger,
         since=common.since(query.since, actor.zone),
         until=common.until(query.until, actor.zone),
     )
-    return RunsOut.of(runs.page(actor, wanted, cursor=query.cursor, limit=query.limit, now=utc_now()))
+    return RunsOut.of(runs.page(actor, wanted, cursor=query.cursor, limit=query.limit, now=now))
 
 
 @api.get("/runs/<uuid:run_id>")

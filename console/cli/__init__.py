@@ -12,7 +12,7 @@ def main() -> None:
 
 
 def _console() -> Suggesting:
-    from console.cli import database, doctor, jobs, processes, tokens, users
+    from console.cli import database, doctor, jobs, processes, runs, tokens, users
 
     group = Suggesting("console", help="Callboard: an operations console for RQ.")
     for command in (
@@ -27,6 +27,7 @@ def _console() -> Suggesting:
         users.user,
         tokens.token,
         jobs.job,
+        runs.run,
     ):
         group.add_command(command)
     return group

@@ -2,13 +2,11 @@
 
 import getpass
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from console.cli.errors import CommandFailed
 
 if TYPE_CHECKING:
     from apiflask import APIFlask
@@ -27,18 +25,13 @@ def json_option(command: Command) -> Command:
 
 
 def make_app() -> "APIFlask":
-    """The app with the settings of this environment; raises `SettingsError` or `CommandFailed`."""
+    """The app with the settings of this environment; raises `SettingsError`."""
     from console.core.settings import load_settings
 
     settings = load_settings()
-    try:
-        from console.app import create_app
+    from console.app import create_app
 
-        return create_app(settings)
-    except ImportError as error:
-        if str(error).startswith("CONSOLE_TASKS"):
-            raise CommandFailed(str(error)) from error
-        raise
+    return create_app(settings)
 
 
 @contextmanager
@@ -65,6 +58,13 @@ def _login() -> str:
         return "unknown"
 
 
+def base_url() -> str:
+    """How browsers reach the console, without a slash at the end; inside the app's context."""
+    from flask import current_app
+
+    return str(current_app.extensions["console_settings"].base_url)
+
+
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
@@ -78,6 +78,14 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], nothing:
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_fields(values: Mapping[str, object]) -> None:
+    """One line for each name and its value."""
+    width = max(map(len, values))
+    for name, value in values.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        click.echo(f"{name:<{width}} {'-' if value is None else _cell(text)}")
 
 
 def _cell(cell: object) -> str:

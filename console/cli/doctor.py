@@ -5,9 +5,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from console.cli.context import json_option, make_app, print_json
-from console.cli.errors import CommandFailed
-from console.core.errors import ConsoleError
-from console.core.settings import SettingsError
+from console.core.errors import ConsoleError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def _findings() -> list[Finding]:
 
     try:
         app = make_app()
-    except (SettingsError, CommandFailed) as error:
+    except SettingsError as error:
         return [Finding("settings", False, str(error), "Correct it, or start Callboard with make run.")]
     found = [Finding("settings", True, "Every setting can be used.", "")]
     with app.app_context():

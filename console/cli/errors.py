@@ -4,9 +4,8 @@ import sys
 
 import click
 
-from console.core.errors import ConsoleError
+from console.core.errors import ConsoleError, SettingsError
 from console.core.reasons import Reason
-from console.core.settings import SettingsError
 
 
 class CommandFailed(Exception):

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.context import acting, json_option, org_option, print_json, print_table
+from console.cli.context import (
+    acting,
+    base_url,
+    json_option,
+    org_option,
+    print_fields,
+    print_json,
+    print_table,
+)
 from console.cli.errors import CommandFailed
 from console.cli.group import Suggesting
 from console.core.states import JobStatus, Kind, RunState
@@ -81,9 +89,8 @@ def show(name: str, as_json: bool, org: str | None) -> None:
     if as_json:
         print_json(shape)
         return
-    for field, value in shape.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{field:<17} {'-' if value is None else text}")
+    more = {"args": dict(found.args), "recipient": found.recipient, "status_note": found.status_note}
+    print_fields(shape | more)
 
 
 @job.command()
@@ -106,6 +113,11 @@ def run(
 
             started = runs.wait(actor, started.id, seconds=wait, clock=utc_now)
         _report(started, as_json)
+        if wait is not None and not started.state.is_terminal:
+            address = f"{base_url()}/runs/{started.id}"
+            raise CommandFailed(
+                f"not ended within {wait:g} s; its state is {started.state}; follow it at {address}"
+            )
 
 
 def _arguments(text: str | None) -> dict[str, Any] | None:

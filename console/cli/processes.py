@@ -25,12 +25,12 @@ def up(with_parent: bool) -> int:
 def web(bind: str, port: int | None) -> None:
     """Serve the pages and the API."""
     from console.cli.server import Server
-    from console.core.settings import load_settings
 
-    settings = load_settings()
+    app = make_app()
+    settings = app.extensions["console_settings"]
     _log(settings.log_format)
     host = f"[{bind}]" if ":" in bind else bind
-    Server(f"{host}:{port or settings.port}", PROCESSES, THREADS, GRACEFUL_SECONDS).run()
+    Server(app, f"{host}:{port or settings.port}", PROCESSES, THREADS, GRACEFUL_SECONDS).run()
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apiflask import APIFlask
 from gunicorn.app.base import BaseApplication
 
 from console.core.process import die_with_parent
@@ -10,9 +11,10 @@ LONGEST_ANSWER_SECONDS = 60
 
 
 class Server(BaseApplication):
-    """Gunicorn inside this process. `bind` is host:port; the app is made once, before forking."""
+    """Gunicorn inside this process. `bind` is host:port; the app serves in each of the forks."""
 
-    def __init__(self, bind: str, processes: int, threads: int, graceful_seconds: int) -> None:
+    def __init__(self, app: APIFlask, bind: str, processes: int, threads: int, graceful_seconds: int) -> None:
+        self._app = app
         self._settings: dict[str, Any] = {
             "bind": bind,
             "workers": processes,
@@ -35,9 +37,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        from console.app import create_app
-
-        return create_app()
+        return self._app
 
 
 def _end_with_master(server: Any, worker: Any) -> None:

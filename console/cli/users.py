@@ -62,6 +62,19 @@ def enable(email: str, org: str | None) -> None:
     _set_active(email, True, org)
 
 
+@user.command()
+@click.argument("email")
+@org_option
+def password(email: str, org: str | None) -> None:
+    """Set a new password, printed once; the user's sessions end."""
+    with acting(org) as actor:
+        from console.core.clock import utc_now
+        from console.services import people
+
+        made = people.set_password(actor, email, None, now=utc_now())
+    click.echo(f"{email.strip().lower()} has a new password, shown this once: {made}")
+
+
 def _set_active(email: str, is_active: bool, org: str | None) -> None:
     with acting(org) as actor:
         from console.core.clock import utc_now

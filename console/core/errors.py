@@ -26,6 +26,10 @@ class ConsoleError(Exception):
         super().__init__(self.detail)
 
 
+class SettingsError(Exception):
+    """A setting is missing or invalid; the text is one line that names the variable."""
+
+
 class NotFound(ConsoleError):
     """There is no such thing here."""
 

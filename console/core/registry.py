@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-from console.core.errors import UnknownTask
+from console.core.errors import SettingsError, UnknownTask
 from console.core.names import find, key_of, suggest, title_of
 from console.core.states import Priority
 from console.core.task import Backoff, NoParams, Params, Task, TaskCheck, TaskFunction
@@ -142,9 +142,10 @@ def task(
 
 
 def load(modules: Iterable[str]) -> None:
-    """Imports the modules whose tasks register themselves; raises ImportError that names the module."""
+    """Imports the modules whose tasks register themselves; raises `SettingsError` that names the module."""
     for module in modules:
         try:
             import_module(module)
-        except ImportError as error:
-            raise ImportError(f"CONSOLE_TASKS: {module} can't be imported: {error}") from error
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SettingsError(f"CONSOLE_TASKS: {module} can't be imported: {said}") from error

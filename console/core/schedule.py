@@ -67,6 +67,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "once": ("at",),
     "manual": (),
 }
+YEARS = (1970, 2200)
+LONGEST_CRON = 200
 RANGES = {"hour": (0, 23), "minute": (0, 59), "weekday": (0, 6), "every_seconds": (1, 366 * 86400)}
 MANUAL = Schedule("manual")
 SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -86,7 +88,7 @@ def parse(shape: Mapping[str, object]) -> Schedule:
 
 def _field(name: str, value: object) -> object:
     if name == "cron":
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_CRON:
             raise _invalid("cron", "must be a cron expression of five fields, such as 15 9 * * 1-5")
         return " ".join(value.split())
     if name == "at":
@@ -105,6 +107,8 @@ def _instant(value: object) -> datetime:
             value = None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise _invalid("at", "must be an ISO 8601 instant with its offset, such as 2030-01-31T09:15:00+07:00")
+    if not YEARS[0] <= value.year <= YEARS[1]:
+        raise _invalid("at", f"must lie in the years {YEARS[0]} to {YEARS[1]}")
     return value.astimezone(UTC)
 
 

@@ -11,19 +11,17 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from console.core import runfile
+from console.core.errors import SettingsError
 
 SHORTEST_SECRET = 16
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the text is one line that names the variable."""
+SHORTEST_PASSWORD = 10
 
 
 class Environment(BaseSettings):
     """The variables as they were given, each one valid; what is None was not given."""
 
     model_config = SettingsConfigDict(
-        frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
+        frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
     )
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL", repr=False)
@@ -32,9 +30,7 @@ class Environment(BaseSettings):
     secret_key: str | None = Field(None, validation_alias="SECRET_KEY", repr=False)
     home: Path = Field(Path("var"), validation_alias="CONSOLE_HOME")
     port: int = Field(8000, validation_alias="PORT", ge=1, le=65535)
-    task_modules: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("console.plugins.examples.tasks",), validation_alias="CONSOLE_TASKS"
-    )
+    task_modules: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="CONSOLE_TASKS")
     timezone: str = Field("UTC", validation_alias="CONSOLE_TIMEZONE")
     admin_email: str | None = Field(None, validation_alias="CONSOLE_ADMIN_EMAIL")
     admin_password: str | None = Field(None, validation_alias="CONSOLE_ADMIN_PASSWORD", repr=False)
@@ -103,6 +99,13 @@ class Environment(BaseSettings):
             raise ValueError(f"'{name}' is not a time zone; write it like Europe/Berlin")
         return name
 
+    @field_validator("admin_password")
+    @classmethod
+    def _long_password(cls, password: str | None) -> str | None:
+        if password is not None and len(password) < SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
+        return password
+
     @field_validator("admin_email", "from_email")
     @classmethod
     def _address(cls, address: str | None) -> str | None:
@@ -139,6 +142,8 @@ def load_settings() -> Settings:
     values = given.model_dump()
     for name in ("database_url", "redis_url", "smtp_url"):
         values[name] = values[name] or getattr(running, name, None) or _missing(given.home, name)
+    if running and not given.task_modules:
+        values["task_modules"] = tuple(filter(None, running.task_modules.split(",")))
     values["secret_key"] = given.secret_key or secret_key(given.home)
     values["base_url"] = given.base_url or f"http://localhost:{given.port}"
     return Settings.model_construct(**values)

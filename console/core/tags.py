@@ -10,6 +10,7 @@ class Tag(StrEnum):
     USER_CREATED = "user:created"
     USER_DISABLED = "user:disabled"
     USER_ENABLED = "user:enabled"
+    PASSWORD_CHANGED = "user:password_changed"  # noqa: S105
     TOKEN_CREATED = "token:created"  # noqa: S105
     TOKEN_REVOKED = "token:revoked"  # noqa: S105
     JOB_CREATED = "job:created"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 REPLACEMENT = "\ufffd"
+LARGEST_RESULT = 1024 * 1024
 
 
 class NotJson(ValueError):
@@ -20,16 +21,22 @@ def storable(text: str, limit: int) -> str:
 def as_json(value: object) -> Any:
     """The value as JSON holds it; raises `NotJson`, also for NaN, for cycles and for non-text keys."""
     try:
-        encoded = json.dumps(_with_text_keys(value), allow_nan=False, ensure_ascii=False)
+        encoded = json.dumps(_clean(value), allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(f"The result can't be stored as JSON: {error}") from error
-    clean = encoded.replace("\\u0000", REPLACEMENT).encode("utf-8", "replace")
-    return json.loads(clean)
+    if len(encoded) > LARGEST_RESULT:
+        raise NotJson(f"The result can't be stored as JSON: it is larger than {LARGEST_RESULT // 1024} KiB")
+    return json.loads(encoded)
 
 
-def _with_text_keys(value: object) -> object:
+def _clean(value: object) -> object:
+    """The same with every text made fit for Postgres; raises TypeError for a key that is no text."""
+    if isinstance(value, str):
+        return storable(value, LARGEST_RESULT + 1)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError("a key is no text")
-        return dict(value)
+        return {storable(key, 1000): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
     return value

@@ -39,13 +39,22 @@ END = text(
         RETURNING id, job_id, dry_run
     ), shown AS (
         UPDATE jobs SET changed_at = :now,
-            active_run_id = CASE WHEN active_run_id = ended.id THEN NULL ELSE active_run_id END,
+            active_run_id = CASE WHEN active_run_id = ended.id THEN (
+                SELECT id FROM runs AS other
+                WHERE other.job_id = ended.job_id AND other.id <> ended.id
+                  AND other.state IN ('queued', 'running', 'retrying')
+                ORDER BY other.requested_at DESC LIMIT 1
+            ) ELSE active_run_id END,
+            next_run_at = CASE WHEN kind = 'once' AND NOT dry_run AND :state = 'succeeded' THEN NULL
+                               ELSE next_run_at END,
             last_run_id = CASE WHEN dry_run THEN last_run_id ELSE ended.id END,
             last_run_state = CASE WHEN dry_run THEN last_run_state ELSE :state END,
             last_run_at = CASE WHEN dry_run THEN last_run_at ELSE :now END,
             last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
             last_run_note = CASE WHEN dry_run THEN last_run_note ELSE :note END,
-            status = CASE WHEN dry_run OR status = 'paused' THEN status
+            status = CASE WHEN dry_run THEN status
+                          WHEN kind = 'once' AND :state = 'succeeded' THEN :once_status
+                          WHEN status = 'paused' THEN status
                           WHEN kind = 'once' THEN :once_status ELSE 'scheduled' END,
             status_reason = CASE WHEN NOT dry_run AND status <> 'paused' AND kind = 'once'
                                  THEN :reason_code ELSE status_reason END

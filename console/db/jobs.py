@@ -36,7 +36,7 @@ class Job(Record):
         Index("ix_jobs_status", "org_id", "status", "sort_at", "name", "id", postgresql_where=ALIVE),
         Index("ix_jobs_kind", "org_id", "kind", "sort_at", "name", "id", postgresql_where=ALIVE),
         Index("ix_jobs_category", "org_id", "category", "sort_at", "name", "id", postgresql_where=ALIVE),
-        Index("ix_jobs_task", "org_id", "task", postgresql_where=ALIVE),
+        Index("ix_jobs_task", "org_id", "task", "sort_at"),
         Index("ix_jobs_due", "next_run_at", postgresql_where=text(WAITING)),
         Index("ix_jobs_unapplied", "id", postgresql_where=text("applied_revision <> revision")),
         Index("ix_jobs_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),

@@ -38,6 +38,7 @@ class Run(Record):
         Index("ix_runs_job", "job_id", "requested_at", "id"),
         Index("ix_runs_recent", "org_id", "requested_at", "id"),
         Index("ix_runs_state", "org_id", "state", "requested_at", "id"),
+        Index("ix_runs_ended", "org_id", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
         Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
         Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),

@@ -10,6 +10,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
@@ -32,6 +33,15 @@ class Base(DeclarativeBase):
 
 
 IDLE_SECONDS = 1.0
+KEPT_ALIVE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server behind a broken network is noticed within 20 s; the kernel alone takes many minutes."""
+
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
 
@@ -52,7 +62,8 @@ def engine_options() -> dict[str, object]:
         "pool_size": 12,
         "max_overflow": 20,
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": 5, "application_name": "callboard", "options": options},
+        "hide_parameters": True,
+        "connect_args": {**KEPT_ALIVE, "application_name": "callboard", "options": options},
     }
 
 
@@ -78,29 +89,53 @@ def _try_if_idle(connection: Any, record: ConnectionPoolEntry, _: object) -> Non
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Commits at the end, rolls back on any error; raises `Unavailable` when Postgres can't be reached."""
-    try:
-        yield
-        db.session.commit()
-    except BaseException as error:
-        _roll_back()
-        if is_unreachable(error):
-            raise Unavailable() from error
-        raise
+    """Commits at the end, rolls back on any error.
+
+    Raises `Unavailable` when Postgres can't be reached, and RuntimeError within another transaction,
+    which it would end half-way.
+    """
+    with _entered() as is_inner:
+        if is_inner:
+            raise RuntimeError("a transaction within another one")
+        try:
+            yield
+            db.session.commit()
+        except BaseException as error:
+            _roll_back()
+            if is_unreachable(error):
+                raise Unavailable() from error
+            raise
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """A read: ends its transaction, so that the next read sees what others have committed."""
+    """A read: ends its transaction, so that the next read sees what others have committed.
+
+    Within a transaction it is part of it: a task's rules may ask services while slots are decided.
+    Raises `Unavailable` when Postgres can't be reached.
+    """
+    with _entered() as is_inner:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout) as error:
+            if is_unreachable(error) and not is_inner:
+                raise Unavailable() from error
+            raise
+        finally:
+            if not is_inner:
+                _roll_back()
+
+
+@contextmanager
+def _entered() -> Iterator[bool]:
+    """Whether this session is inside of a read or a transaction already."""
+    info = db.session().info
+    is_inner = info.get("is_entered", False)
+    info["is_entered"] = True
     try:
-        yield
-    except DBAPIError as error:
-        if is_unreachable(error):
-            db.session.remove()
-            raise Unavailable() from error
-        raise
+        yield is_inner
     finally:
-        _roll_back()
+        info["is_entered"] = is_inner
 
 
 def _roll_back() -> None:
@@ -113,11 +148,20 @@ def _roll_back() -> None:
         db.session.remove()
 
 
+GONE = ("08", "57P", "53300")
+"""SQLSTATE classes of a server that is gone, shutting down or full; others mean a wrong statement."""
+
+
 def is_unreachable(error: BaseException) -> bool:
-    """Whether an error means that the server is gone, rather than that the statement is wrong."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    """Whether an error means that the server can't be reached, rather than that the statement is wrong."""
+    if isinstance(error, PoolTimeout):
         return True
-    return isinstance(error, (OperationalError, InterfaceError))
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(GONE)
+    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
 def forget_connections(app: Flask) -> None:

@@ -6,6 +6,9 @@ from console.services.jobs import NewJob
 
 TASK_MODULES = ("console.plugins.messages.tasks", "console.plugins.maintenance.tasks")
 
+EXAMPLE_MODULES = ("console.plugins.examples.tasks",)
+"""What is loaded when CONSOLE_TASKS names nothing."""
+
 
 def register(app: Flask) -> None:
     """Adds the plugins' pages and navigation to the app."""

@@ -9,11 +9,12 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Text, cast, func, select, text, update
 from sqlalchemy.engine import Row
 
 from console.core.due import Decided, Decision, DueJob, decide
-from console.core.reasons import Refusal
+from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
 from console.core.schedule import Schedule, parse
 from console.core.states import ACTIVE, CatchUp, JobStatus, Kind, Overlap, Priority, RunState, Trigger
@@ -23,10 +24,11 @@ from console.db.jobs import WAITING, Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
-from console.services import execution
+from console.services import execution, rules
 from console.services.orgs import zone
 
 BATCH = 1000
+log = structlog.get_logger()
 DueRow = Row[*tuple[Any, ...]]
 _COLUMNS = (
     Job.id,
@@ -88,8 +90,21 @@ class _Plan:
 
 
 def _plan(row: DueRow, now: datetime) -> _Plan:
+    task = registry.get(row.task)
+    try:
+        decided = decide(_due_job(row), now)
+    except Exception as error:
+        log.exception("a job's schedule can't be followed", action="dispatch.failed", job_id=str(row.id))
+        detail = f"{type(error).__name__}: {error}"[:500]
+        broken = Decision(row.next_run_at, RunState.FAILED, Reason.INVALID_SCHEDULE, detail)
+        return _Plan(row, task, Decided((broken,), None))
+    refusal = _refusal(row, task, now) if task else None
+    return _Plan(row, task, _refused(decided, refusal) if refusal else decided)
+
+
+def _due_job(row: DueRow) -> DueJob:
     window = row.catch_up_window_seconds
-    due = DueJob(
+    return DueJob(
         schedule=_schedule(row.schedule),
         zone=zone(row.timezone),
         slot=row.next_run_at,
@@ -99,10 +114,6 @@ def _plan(row: DueRow, now: datetime) -> _Plan:
         catch_up=CatchUp(row.catch_up),
         catch_up_window=timedelta(seconds=window) if window is not None else None,
     )
-    task = registry.get(row.task)
-    decided = decide(due, now)
-    refusal = _refusal(row, task, now) if task else None
-    return _Plan(row, task, _refused(decided, refusal) if refusal else decided)
 
 
 @lru_cache(maxsize=4096)
@@ -115,16 +126,13 @@ def _refusal(row: DueRow, task: Task, now: datetime) -> Refusal | None:
     if task.requires is None and task.rules is None:
         return None
     check = Check(str(row.org_id), json.loads(row.args), row.recipient, now)
-    for rule in (task.requires, task.rules):
-        refusal = rule(check) if rule else None
-        if refusal:
-            return refusal
-    return None
+    return rules.refusal_of((task.requires, task.rules), check)
 
 
 def _refused(decided: Decided, refusal: Refusal) -> Decided:
+    state = RunState.FAILED if refusal.reason is Reason.EXCEPTION else RunState.SKIPPED
     decisions = tuple(
-        Decision(item.slot, RunState.SKIPPED, refusal.reason, refusal.sentence)
+        Decision(item.slot, state, refusal.reason, refusal.sentence)
         if item.state is RunState.QUEUED
         else item
         for item in decided.decisions
@@ -163,20 +171,30 @@ def _step(plans: Sequence[_Plan], inserted: Sequence[bulk.InsertedRun], now: dat
 
 def _job_step(plan: _Plan, newest: Mapping[tuple[UUID, bool], bulk.InsertedRun]) -> bulk.JobStep:
     queued, ended = newest.get((plan.row.id, True)), newest.get((plan.row.id, False))
-    last = plan.decided.decisions[-1]
-    is_over = plan.row.kind == Kind.ONCE and last.state is not RunState.QUEUED
     word = next((item for item in plan.decided.decisions if ended and item.slot == ended.slot), None)
+    status = _status_after(plan)
+    reason = plan.decided.decisions[-1].reason
     return bulk.JobStep(
         plan.row.id,
         plan.decided.next_run_at,
-        status=JobStatus.SKIPPED.value if is_over else None,
-        status_reason=last.reason.value if is_over and last.reason else None,
+        status=status.value if status else None,
+        status_reason=reason.value if status and reason else None,
         queued_run=queued.id if queued else None,
         ended_run=ended.id if ended else None,
         ended_state=ended.state if ended else None,
         ended_code=word.reason.value if word and word.reason else None,
         ended_text=_sentence(word) if word else None,
     )
+
+
+def _status_after(plan: _Plan) -> JobStatus | None:
+    """The job's new status when nothing more will come of it by itself; None when it stays."""
+    last = plan.decided.decisions[-1]
+    if last.reason is Reason.INVALID_SCHEDULE:
+        return JobStatus.BLOCKED
+    if plan.row.kind != Kind.ONCE or last.state is RunState.QUEUED:
+        return None
+    return JobStatus.FAILED if last.state is RunState.FAILED else JobStatus.SKIPPED
 
 
 def _sentence(item: Decision) -> str | None:
@@ -187,19 +205,23 @@ def retry_due(*, now: datetime) -> list[Ticket]:
     """Queues the runs whose next attempt is due, and answers their tickets."""
     due = select(Run.id).where(Run.state == RunState.RETRYING, Run.retry_at <= now)
     due = due.limit(BATCH).with_for_update(skip_locked=True)
-    again = update(Run).where(Run.id.in_(due)).values(state=RunState.QUEUED, enqueued_at=None)
+    again = update(Run).where(Run.id.in_(due)).values(execution.QUEUED_AGAIN)
     with transaction():
         rows = db.session.execute(again.returning(Run.id, Run.queue, Run.priority, Run.job_id)).all()
+        # In one order everywhere, so that two schedulers can't wait for each other.
+        jobs = (
+            select(Job.id).where(Job.id.in_([row.job_id for row in rows])).order_by(Job.id).with_for_update()
+        )
         if rows:
-            shown = update(Job).where(Job.id.in_([row.job_id for row in rows]))
-            db.session.execute(shown.values(changed_at=now))
+            db.session.execute(update(Job).where(Job.id.in_(jobs)).values(changed_at=now))
     return [Ticket(row.id, row.queue, Priority(row.priority)) for row in rows]
 
 
 def acknowledge() -> int:
     """Marks the newest revision of every job as the one that the scheduler acts on; answers how many."""
     unapplied = select(Job.id).where(Job.applied_revision != Job.revision)
-    unapplied = unapplied.limit(BATCH).with_for_update(skip_locked=True)
+    # In the order of the partial index: without it Postgres expects most rows to match and reads them all.
+    unapplied = unapplied.order_by(Job.id).limit(BATCH).with_for_update(skip_locked=True)
     applied = update(Job).where(Job.id.in_(unapplied)).values(applied_revision=Job.revision)
     with transaction():
         return len(db.session.execute(applied.returning(Job.id)).all())

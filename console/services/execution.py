@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, case, insert, select, update
+from sqlalchemy import Update, case, insert, null, select, update
 
 from console.core.actor import Actor
 from console.core.reasons import Reason
@@ -23,6 +23,15 @@ from console.services import audit
 
 LEASE = timedelta(seconds=20)
 STARTS_AFTER_LOSS = 3
+# What a run that waits for its next attempt no longer has; its hops begin anew.
+QUEUED_AGAIN: dict[str, Any] = {
+    "state": RunState.QUEUED,
+    "enqueued_at": None,
+    "started_at": None,
+    "beat_at": None,
+    "lease_until": None,
+    "progress": null(),
+}
 ONCE_ENDS = {RunState.SUCCEEDED: JobStatus.SENT, RunState.SKIPPED: JobStatus.SKIPPED}
 _random = Random()  # noqa: S311  (spreads retries; no secret)
 
@@ -225,13 +234,7 @@ def finish_without_retry(found: Claim, outcome: Outcome, now: datetime) -> RunSt
 
 
 def _start_again(found: Claim, detail: str, now: datetime) -> RunState | None:
-    values = {
-        "state": RunState.QUEUED,
-        "enqueued_at": None,
-        "lease_until": None,
-        "reason_code": Reason.WORKER_LOST,
-        "reason": detail,
-    }
+    values = {**QUEUED_AGAIN, "reason_code": Reason.WORKER_LOST, "reason": detail}
     with transaction():
         if db.session.execute(_mine(found).values(values).returning(Run.id)).first() is None:
             return None

@@ -85,7 +85,7 @@ def _queues(pulse: Pulse) -> Check:
     unserved = workers.unserved_queues(pulse)
     if not unserved:
         return Check("queues", True, "each is served by a live worker")
-    names = ", ".join(unserved)
+    names = ",".join(unserved)
     return Check(
         "queues", False, f"nobody serves {names}", f"Run `python -m console worker --queues {names}`."
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import Select, func, select, text, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, UnknownTask
@@ -29,17 +30,20 @@ from console.services.views import JobFilter, JobPage, JobView
 from console.services.workers import fleet
 
 COUNTED_UP_TO = 10_000
-KEY = re.compile(r"^[a-z0-9][a-z0-9_.:]{0,119}$")
+KEY = re.compile(r"^[a-z0-9][a-z0-9_]{0,119}$")
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to create; `schedule` has the contract's shape, `key` and `name` come from the task if None."""
+    """A job to create; `schedule` has the contract's shape, `key` and `name` come from the task if None.
+
+    `args` are checked against the task's params; None means none, whatever the task needs.
+    """
 
     task: str
     name: str | None = None
     key: str | None = None
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, Any] | None = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"type": "manual"})
     timezone: str | None = None
     subject: str = ""
@@ -47,6 +51,7 @@ class NewJob:
     overlap: str = "skip"
     catch_up: str = "latest"
     catch_up_window_seconds: int | None = None
+    paused: bool = False
 
 
 def page(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> JobPage:
@@ -88,9 +93,9 @@ def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any
     if wanted.category:
         query = query.where(Job.category == wanted.category)
     if wanted.since:
-        query = query.where(Job.sort_at >= wanted.since)
+        query = query.where(Job.sort_at >= wanted.since, Job.next_run_at.is_not(None))
     if wanted.until:
-        query = query.where(Job.sort_at <= wanted.until)
+        query = query.where(Job.sort_at <= wanted.until, Job.next_run_at.is_not(None))
     return query
 
 
@@ -142,15 +147,20 @@ def find_row(actor: Actor, name: str) -> Job | None:
     if by_key is not None:
         return by_key
     try:
-        path = registry.resolve(name).path
+        task = registry.resolve(name)
+        paths = [task.path, *task.aliases]
     except UnknownTask:
-        path = name.strip()
-    return db.session.scalar(query.where(Job.task == path).order_by(Job.created_at, Job.id).limit(1))
+        paths = [name.strip()]
+    return db.session.scalar(query.where(Job.task.in_(paths)).order_by(Job.sort_at, Job.id).limit(1))
 
 
 def unknown_name(actor: Actor, name: str) -> UnknownTask:
     """The error for a name that finds nothing, with the nearest keys of jobs and tasks."""
-    keys = list(db.session.scalars(select(Job.key).where(Job.org_id == actor.org_id).limit(1000)))
+    keys = list(
+        db.session.scalars(
+            select(Job.key).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None)).limit(1000)
+        )
+    )
     near = suggest(name, [*keys, *(task.key for task in registry.all())])
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     return UnknownTask(
@@ -196,28 +206,28 @@ def insert(actor: Actor, new: NewJob, now: datetime) -> Job:
     zone_name = new.timezone or actor.zone
     job = Job(
         org_id=actor.org_id,
-        key=_free_key(actor, new.key or task.key),
+        key=_key(actor, new, task),
         name=_name(new.name or task.title),
         task=task.path,
         category=task.category,
         subject=new.subject,
         recipient=new.recipient,
-        args=check_args(task, new.args),
+        args=check_args(task, new.args) if new.args is not None else {},
         kind=schedule.kind,
         schedule=schedule.as_json(),
         timezone=zone_name,
         overlap=_one_of("overlap", Overlap, new.overlap),
         catch_up=_one_of("catch_up", CatchUp, new.catch_up),
         catch_up_window_seconds=new.catch_up_window_seconds,
-        status=JobStatus.SCHEDULED,
+        status=JobStatus.PAUSED if new.paused else JobStatus.SCHEDULED,
+        status_reason=Reason.PAUSED if new.paused else None,
         next_run_at=first_slot(schedule, zone(zone_name), now),
         revision=1,
         applied_revision=1 if schedule.kind is Kind.MANUAL else 0,
         changed_at=now,
         created_at=now,
     )
-    db.session.add(job)
-    db.session.flush()
+    _add(job)
     _add_revision(actor, job, {}, now)
     audit.add(actor, Tag.JOB_CREATED, audit.Subject("job", job.id), now=now, new=definition(job))
     wakeups.notify()
@@ -230,14 +240,39 @@ def _check_future(schedule: Schedule, now: datetime) -> None:
         raise Invalid(f"at: {word}", reason=Reason.IN_THE_PAST, fields={"at": [word]})
 
 
-def _free_key(actor: Actor, wanted: str) -> str:
-    key = wanted.strip().lower().replace("-", "_").replace(" ", "_")
+class KeyTaken(Invalid):
+    """Another job has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"key: {key} is taken", fields={"key": [f"{key} is taken by another job"]})
+
+
+def _key(actor: Actor, new: NewJob, task: Task) -> str:
+    """The wanted key, or one made of the task's; raises `Invalid` for one that can't be."""
+    if new.key is None:
+        long = task.path.replace(".", "_").lower()
+        return long if _is_taken(actor, task) else task.key
+    key = new.key.strip().lower().replace("-", "_").replace(" ", "_")
     if not KEY.match(key):
         raise Invalid("key: letters, digits and _", fields={"key": ["use letters, digits and _"]})
-    taken = select(Job.id).where(Job.org_id == actor.org_id, Job.key == key, Job.deleted_at.is_(None))
-    if db.session.scalar(taken):
-        raise Invalid(f"key: {key} is taken", fields={"key": [f"{key} is taken by another job"]})
     return key
+
+
+def _is_taken(actor: Actor, task: Task) -> bool:
+    """Whether the task's own key belongs to a job of another task, whose last part is the same."""
+    taken = select(Job.id).where(
+        Job.org_id == actor.org_id, Job.key == task.key, Job.deleted_at.is_(None), Job.task != task.path
+    )
+    return db.session.scalar(taken) is not None
+
+
+def _add(job: Job) -> None:
+    """Inserts the row; whoever came first has the key. Raises `KeyTaken`."""
+    try:
+        with db.session.begin_nested():
+            db.session.add(job)
+    except IntegrityError as error:
+        raise KeyTaken(job.key) from error
 
 
 def _name(name: str) -> str:
@@ -261,7 +296,8 @@ def check_args(task: Task, args: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, list[str]] = {}
         for item in error.errors():
             fields.setdefault(".".join(("args", *map(str, item["loc"]))), []).append(item["msg"])
-        raise Invalid(f"{'; '.join(fields)}: not what the task takes", fields=fields) from error
+        said = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in fields.items())
+        raise Invalid(said, fields=fields) from error
 
 
 def definition(job: Job) -> dict[str, Any]:

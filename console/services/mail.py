@@ -11,6 +11,7 @@ from console.core.errors import ConsoleError
 from console.core.reasons import Reason
 
 TIMEOUT = 20.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 RUN_HEADER = "X-Callboard-Run"
 
 
@@ -72,15 +73,18 @@ def _compose(message: Message) -> EmailMessage:
 
 def _connect(url: str) -> smtplib.SMTP:
     parts = urlsplit(url)
-    host, context = parts.hostname or "localhost", ssl.create_default_context()
+    host, context, encrypted = parts.hostname or "localhost", ssl.create_default_context(), True
     if parts.scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=TIMEOUT, context=context)
     else:
         server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT)
         server.ehlo()
-        if server.has_extn("starttls"):
+        encrypted = server.has_extn("starttls")
+        if encrypted:
             server.starttls(context=context)
     if parts.username:
+        if parts.scheme == "smtp" and not encrypted and host not in LOOPBACK:
+            raise SendFailed("The mail server offers no encryption; the password was not sent in clear.")
         server.login(unquote(parts.username), unquote(parts.password or ""))
     return server
 

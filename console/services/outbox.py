@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
+from sqlalchemy.orm import defer
 
 from console.core.actor import Actor
 from console.core.errors import NotFound
@@ -73,7 +74,7 @@ def _text(mail: EmailMessage) -> str:
 
 def page(actor: Actor, *, cursor: str | None, limit: int, now: datetime) -> MailPage:
     """One page of caught mail, newest first; raises `Invalid` that names `cursor` or `limit`."""
-    query = select(CaughtMail).where(CaughtMail.org_id == actor.org_id)
+    query = select(CaughtMail).where(CaughtMail.org_id == actor.org_id).options(defer(CaughtMail.raw))
     if cursor:
         query = query.where(
             tuple_(CaughtMail.received_at, CaughtMail.id) < tuple_(*paging.decode(cursor, "du"))

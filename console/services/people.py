@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from console.core.actor import Actor
-from console.core.errors import Invalid, NotFound
+from console.core.errors import Invalid, NotFound, Refused
 from console.core.states import ActorKind, Role
 from console.core.tags import Tag
 from console.db.people import LoginSession, Membership, User
@@ -80,14 +80,39 @@ def set_active(actor: Actor, email: str, is_active: bool, *, now: datetime) -> P
     with transaction():
         user, role = _member(actor.org_id, email)
         user.is_active = is_active
+        db.session.flush()
         if not is_active:
-            ended = update(LoginSession).where(
-                LoginSession.user_id == user.id, LoginSession.revoked_at.is_(None)
-            )
-            db.session.execute(ended.values(revoked_at=now))
+            _keep_an_admin(actor.org_id)
+            _end_sessions(user.id, now)
         tag = Tag.USER_ENABLED if is_active else Tag.USER_DISABLED
         audit.add(actor, tag, audit.Subject("user", user.id), now=now, new={"email": user.email})
         return Person(user.id, user.email, user.name, role, is_active)
+
+
+def _keep_an_admin(org_id: UUID) -> None:
+    if first_admin(org_id) is None:
+        raise Refused("This is the last active admin here; make another one first. Nothing was changed.")
+
+
+def _end_sessions(user_id: UUID, now: datetime) -> None:
+    ended = update(LoginSession).where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))
+    db.session.execute(ended.values(revoked_at=now))
+
+
+def set_password(actor: Actor, email: str, password: str | None, *, now: datetime) -> str:
+    """Gives a user of the actor's org a new password (made up when None), answers it, and ends all sessions.
+
+    Raises `Forbidden`, `NotFound`, or `Invalid` that names `password`.
+    """
+    actor.require(Role.ADMIN)
+    secret = _password(password)
+    with transaction():
+        user, _ = _member(actor.org_id, email)
+        user.password_hash = hash_password(secret)
+        _end_sessions(user.id, now)
+        subject = audit.Subject("user", user.id)
+        audit.add(actor, Tag.PASSWORD_CHANGED, subject, now=now, new={"email": user.email})
+    return secret
 
 
 def _member(org_id: UUID, email: str) -> tuple[User, Role]:

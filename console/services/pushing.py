@@ -13,6 +13,7 @@ from console.core.states import Priority, RunState
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.queue import QueueUnavailable, Ticket, queues
+from console.services import workers
 
 LOST_AFTER = timedelta(seconds=4)
 BATCH = 20_000
@@ -47,12 +48,13 @@ def push_tickets(tickets: Sequence[Ticket], *, now: datetime) -> int:
 
 
 def _stamp(run_ids: Sequence[UUID], now: datetime) -> None:
-    """Stamps the instant after the push by Postgres' clock, within `now` and a start that came first."""
+    """Stamps the first push of an attempt by Postgres' clock, within `now` and a start that came first."""
     ids = bindparam("ids", list(run_ids), type_=ARRAY(UuidType))
     pushed = update(Run).where(Run.id == func.any(ids))
     with transaction():
-        pushed_at = func.least(func.clock_timestamp(), func.coalesce(Run.started_at, func.clock_timestamp()))
-        db.session.execute(pushed.values(enqueued_at=func.greatest(pushed_at, now)))
+        there = func.clock_timestamp()
+        first = func.greatest(func.least(there, func.coalesce(Run.started_at, there)), now)
+        db.session.execute(pushed.values(enqueued_at=func.coalesce(Run.enqueued_at, first)))
 
 
 def push_missing(*, now: datetime) -> int:
@@ -60,22 +62,25 @@ def push_missing(*, now: datetime) -> int:
 
     These are queued runs without a stamp, and stamped ones that lie in no lane of Redis any more
     (after FLUSHALL, or when a worker died right after taking one). A run that is taken this very
-    moment may be pushed a second time; its claim finds it taken and does nothing.
+    moment may be pushed a second time; its claim finds it taken and does nothing. A run whose task
+    no live worker of its queue offers is left alone: they would only drop it again.
     """
+    is_old = Run.enqueued_at.is_(None) | (Run.enqueued_at < now - LOST_AFTER)
+    wanted = (Run.state == RunState.QUEUED, is_old, Run.requested_at <= now - timedelta(seconds=1))
     with reading():
-        lost = Run.enqueued_at.is_(None) | (Run.enqueued_at < now - LOST_AFTER)
-        query = select(Run.id, Run.queue, Run.priority, Run.enqueued_at)
-        query = query.where(
-            Run.state == RunState.QUEUED, lost, Run.requested_at <= now - timedelta(seconds=1)
-        )
-        rows = db.session.execute(query.order_by(Run.enqueued_at.nulls_first(), Run.id).limit(BATCH)).all()
-    if not rows:
-        return 0
+        counts = db.session.execute(select(Run.queue, func.count()).where(*wanted).group_by(Run.queue)).all()
     try:
-        waiting = queues.waiting({row.queue for row in rows})
+        short = [queue for queue, count in counts if queues.depth(queue) < count]
+        waiting = queues.waiting(short) if short else set()
     except QueueUnavailable:
         return 0
-    missing = [
-        Ticket(row.id, row.queue, Priority(row.priority)) for row in rows if str(row.id) not in waiting
-    ]
+    with reading():
+        seen = workers.fleet(now)
+        query = select(Run.id, Run.queue, Run.priority, Run.task).where(*wanted, Run.queue.in_(short))
+        rows = db.session.execute(query.order_by(Run.id).limit(BATCH)).all() if short else []
+        missing = [
+            Ticket(row.id, row.queue, Priority(row.priority))
+            for row in rows
+            if str(row.id) not in waiting and seen.takes(row.queue, row.task)
+        ]
     return push_tickets(missing, now=now)

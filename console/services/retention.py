@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 
 from console.db.jobs import Job
+from console.db.operations import CaughtMail
 from console.db.people import LoginSession
 from console.db.runs import Run
 from console.db.session import db, transaction
@@ -13,10 +14,19 @@ from console.db.session import db, transaction
 
 def delete_runs(org_id: UUID, *, before: datetime, limit: int) -> int:
     """Deletes up to `limit` runs of the org that ended before an instant; each job's last run stays."""
-    is_shown = select(Job.id).where(or_(Job.last_run_id == Run.id, Job.active_run_id == Run.id)).exists()
-    old = select(Run.id).where(Run.org_id == org_id, Run.finished_at < before, ~is_shown).limit(limit)
+    old = select(Run.id).join(Job, Job.id == Run.job_id)
+    old = old.where(Run.org_id == org_id, Run.finished_at < before)
+    old = old.where(Job.last_run_id.is_distinct_from(Run.id), Job.active_run_id.is_distinct_from(Run.id))
     with transaction():
-        return len(db.session.execute(delete(Run).where(Run.id.in_(old)).returning(Run.id)).all())
+        gone = delete(Run).where(Run.id.in_(old.limit(limit))).returning(Run.id)
+        return len(db.session.execute(gone).all())
+
+
+def delete_mails(org_id: UUID, *, before: datetime) -> int:
+    """Deletes the org's caught mail of before an instant."""
+    gone = delete(CaughtMail).where(CaughtMail.org_id == org_id, CaughtMail.received_at < before)
+    with transaction():
+        return len(db.session.execute(gone.returning(CaughtMail.id)).all())
 
 
 def delete_sessions(org_id: UUID, *, before: datetime) -> int:

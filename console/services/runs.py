@@ -71,10 +71,10 @@ def load_view(actor: Actor, run_id: UUID, now: datetime) -> RunView:
     found = db.session.execute(_joined(actor).where(Run.id == run_id)).first()
     if found is None:
         raise NotFound("There is no such run.")
-    return _view(found[0], found[1], fleet(now), now)
+    return _view(found[0], found[1], fleet(now), now, last_line=_last_line(run_id))
 
 
-def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
+def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) -> RunView:
     task = registry.get(run.task)
     around = seen.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at)
     ended = run.finished_at or now
@@ -98,7 +98,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
         finished_at=run.finished_at,
         seen_at=run.seen_at,
         retry_at=run.retry_at,
-        duration=ended - run.started_at if run.started_at else None,
+        duration=max(ended - run.started_at, timedelta(0)) if run.started_at else None,
         lateness=run.started_at - run.slot if run.started_at and run.slot else None,
         attempt=run.attempt,
         max_attempts=max_attempts(task),
@@ -113,12 +113,12 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
         worker=run.worker,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
-        version=_version(run, silence(stamps(run), around, now)),
+        version=_version(run, silence(stamps(run), around, now), last_line),
         as_of=now,
     )
 
 
-def _version(run: Run, silent: object) -> str:
+def _version(run: Run, silent: object, last_line: int) -> str:
     parts = (
         run.id,
         run.state,
@@ -127,7 +127,7 @@ def _version(run: Run, silent: object) -> str:
         run.progress,
         run.seen_at,
         silent,
-        _last_line(run.id),
+        last_line,
     )
     return sha256(repr(parts).encode()).hexdigest()[:20]
 

@@ -3,8 +3,7 @@
 from datetime import datetime
 
 import humanize
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import select, text
 
 from console.core.actor import Actor
 from console.core.registry import registry
@@ -14,28 +13,38 @@ from console.services.views import TaskStatus
 from console.services.workers import Fleet, fleet
 
 NEVER = "Never run"
+LISTED = 1000
+TASKS = text(
+    """
+    WITH RECURSIVE found AS (
+        (SELECT task FROM jobs WHERE org_id = :org ORDER BY task LIMIT 1)
+        UNION ALL
+        SELECT (SELECT task FROM jobs WHERE org_id = :org AND task > found.task ORDER BY task LIMIT 1)
+        FROM found WHERE found.task IS NOT NULL
+    )
+    SELECT task FROM found WHERE task IS NOT NULL
+    """
+)
 
 
 def status(actor: Actor, *, now: datetime) -> list[TaskStatus]:
-    """One line for each job of the org, and one for each task that ran without having one any more."""
+    """One line for each of the nearest thousand jobs, and one for each other task that ever had a job."""
     with reading():
         seen = fleet(now)
-        jobs = db.session.scalars(
-            select(Job)
-            .where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
-            .order_by(Job.sort_at, Job.name)
-        ).all()
-        former = _former_jobs(actor, {job.task for job in jobs})
-        return [_of_job(job, seen, now) for job in (*jobs, *former)]
+        alive = select(Job).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+        nearest = alive.order_by(Job.sort_at, Job.name, Job.id).limit(LISTED)
+        jobs = list(db.session.scalars(nearest))
+        listed = {job.task for job in jobs}
+        others = [task for task in db.session.scalars(TASKS, {"org": actor.org_id}) if task not in listed]
+        jobs += [job for job in (_newest(actor, task) for task in others) if job is not None]
+        return [_of_job(job, seen, now) for job in jobs]
 
 
-def _former_jobs(actor: Actor, known: set[str]) -> list[Job]:
-    """The deleted job that ran last, for each task that has no job now."""
-    query = select(Job).where(
-        Job.org_id == actor.org_id, Job.deleted_at.is_not(None), Job.last_run_id.is_not(None)
-    )
-    query = query.ext(distinct_on(Job.task)).order_by(Job.task, Job.last_run_at.desc())
-    return [job for job in db.session.scalars(query) if job.task not in known]
+def _newest(actor: Actor, task: str) -> Job | None:
+    """The task's nearest job, or the deleted one that ran."""
+    query = select(Job).where(Job.org_id == actor.org_id, Job.task == task)
+    query = query.where(Job.deleted_at.is_(None) | Job.last_run_id.is_not(None))
+    return db.session.scalar(query.order_by(Job.deleted_at.desc().nulls_first(), Job.sort_at).limit(1))
 
 
 def _of_job(job: Job, seen: Fleet, now: datetime) -> TaskStatus:

@@ -1,6 +1,6 @@
 """Send now, Run now and their kin: an accepted trigger makes exactly one run, a refused one says why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from console.core.task import Check, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, jobs, pushing
+from console.services import audit, jobs, pushing, rules
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
@@ -64,14 +64,7 @@ def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> 
     Raises `NotFound`, `Forbidden`, `Invalid` that names the field, or `Refused` with its reason.
     When Redis can't be reached the run is accepted all the same and pushed later.
     """
-    actor.require(Role.OPERATOR)
-    _check_key(request.key)
-    with transaction():
-        job = jobs.load(actor, job_id)
-        run_id, is_new = _request(actor, job, request, now)
-    if is_new:
-        pushing.push([run_id], now=now)
-    return get(actor, run_id, now=now)
+    return _trigger(actor, lambda: jobs.load(actor, job_id), request, now)
 
 
 def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datetime) -> RunView:
@@ -79,11 +72,28 @@ def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datet
 
     Raises `UnknownTask` with suggestions.
     """
+
+    def find() -> Job:
+        return jobs.find_row(actor, task_name) or _manual_job(actor, task_name, now)
+
+    return _trigger(actor, find, request, now)
+
+
+def _trigger(actor: Actor, find: Callable[[], Job], request: Request, now: datetime) -> RunView:
+    """One transaction for job, run and audit entry, then the push; a refusal goes on the trail by itself."""
     actor.require(Role.OPERATOR)
     _check_key(request.key)
-    with transaction():
-        job = jobs.find_row(actor, task_name) or _manual_job(actor, task_name, request, now)
-        run_id, is_new = _request(actor, job, request, now)
+    job_id: UUID | None = None
+    try:
+        with transaction():
+            job = find()
+            job_id = job.id
+            run_id, is_new = _request(actor, job, request, now)
+    except Refused as refusal:
+        with transaction():
+            subject = audit.Subject("job", job_id or "")
+            audit.add(actor, Tag.RUN_REFUSED, subject, now=now, new={"reason_code": refusal.reason})
+        raise
     if is_new:
         pushing.push([run_id], now=now)
     return get(actor, run_id, now=now)
@@ -95,20 +105,27 @@ def _check_key(key: str | None) -> None:
         raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
 
 
-def _manual_job(actor: Actor, task_name: str, request: Request, now: datetime) -> Job:
+def _manual_job(actor: Actor, task_name: str, now: datetime) -> Job:
+    """A manual job for a task that has none; its arguments come with each run."""
     try:
         task = registry.resolve(task_name)
     except UnknownTask as error:
         raise jobs.unknown_name(actor, task_name) from error
-    return jobs.insert(actor, jobs.NewJob(task=task.path, args=request.args or {}), now)
+    try:
+        return jobs.insert(actor, jobs.NewJob(task=task.path, args=None), now)
+    except jobs.KeyTaken:  # another click made it in the meantime, and has committed by now
+        found = jobs.find_row(actor, task_name)
+        if found is None:
+            raise
+        return found
 
 
 def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[UUID, bool]:
-    known = _known_run(actor, job, request.key)
+    known = _known_run(actor, job, request)
     if known is not None:
         return known, False
     task = registry.get(job.task)
-    args = _args(task, job, request)
+    args = _checked(job, job.args if request.args is None else request.args)
     refusal = _refusal(actor, job, task, args, now)
     if refusal is not None:
         raise Refused(f"{refusal.sentence} {refusal.reason.advice}", reason=refusal.reason)
@@ -117,7 +134,7 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
         raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
     run_id = _insert(actor, job, task, request, args, now)
     if run_id is None:  # another click with this key came first, and has committed by now
-        known = _known_run(actor, job, request.key)
+        known = _known_run(actor, job, request)
         if known is None:
             raise NotFound("The run was deleted while it was asked for.")
         return known, False
@@ -125,33 +142,37 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
     return run_id, True
 
 
-def _known_run(actor: Actor, job: Job, key: str | None) -> UUID | None:
-    if key is None:
+def _known_run(actor: Actor, job: Job, request: Request) -> UUID | None:
+    if request.key is None:
         return None
-    query = select(Run.id, Run.job_id).where(Run.org_id == actor.org_id, Run.idempotency_key == key)
-    found = db.session.execute(query).first()
-    if found is not None and found[1] != job.id:
-        text = "was used for another job; take a new one"
+    query = select(Run).where(Run.org_id == actor.org_id, Run.idempotency_key == request.key)
+    found = db.session.scalar(query)
+    if found is None:
+        return None
+    is_other = found.job_id != job.id or found.dry_run != request.dry_run
+    if is_other or (request.args is not None and _checked(job, request.args) != found.args):
+        text = "was used for another request; take a new one"
         raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
-    return found[0] if found else None
+    return found.id
 
 
-def _args(task: Task | None, job: Job, request: Request) -> dict[str, Any]:
-    if request.args is None or task is None:
-        return dict(job.args)
-    return jobs.check_args(task, request.args)
+def _checked(job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
+    task = registry.get(job.task)
+    return jobs.check_args(task, args) if task else dict(args)
 
 
 def _refusal(
     actor: Actor, job: Job, task: Task | None, args: Mapping[str, Any], now: datetime
 ) -> Refusal | None:
-    if task is None or not fleet(now).offers(job.task):
+    if task is None:
+        sentence = f"The console itself does not know {job.task}; its CONSOLE_TASKS must list the module too."
+        return Refusal(Reason.NOT_REGISTERED, sentence)
+    if not fleet(now).offers(job.task):
         return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
     if task.critical:
         return Refusal(Reason.APPROVAL_REQUIRED)
-    recipient = job.recipient or actor.email
-    check = Check(str(job.org_id), args, recipient, now)
-    return task.requires(check) if task.requires else None
+    check = Check(str(job.org_id), args, job.recipient or actor.email, now)
+    return rules.refusal_of((task.requires,), check)
 
 
 def _insert(
@@ -189,5 +210,5 @@ def _record(
 ) -> None:
     shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
     db.session.execute(shown)
-    new = {"job": job.key, "task": job.task, "trigger": request.trigger, "args": dict(args)}
+    new = {"job": job.key, "task": job.task, "trigger": request.trigger, "arguments": sorted(args)}
     audit.add(actor, Tag.RUN_REQUESTED, audit.Subject("run", run_id), now=now, new=new)

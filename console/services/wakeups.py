@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from console.core.errors import Unavailable
-from console.db.session import db
+from console.db.session import KEPT_ALIVE, db
 
 CHANNEL = "callboard_scheduler"
 
@@ -24,7 +24,7 @@ class Bell:
     def __init__(self, database_url: str) -> None:
         dsn = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         try:
-            self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5)
+            self._connection = psycopg.connect(dsn, autocommit=True, **KEPT_ALIVE)
             self._connection.execute(f"LISTEN {CHANNEL}".encode())
         except psycopg.OperationalError as error:
             raise Unavailable() from error

@@ -81,14 +81,20 @@ class Fleet:
         return min(ages, default=None)
 
     def offers(self, task: str) -> bool:
-        """Whether a live worker offers the task; when none is alive, whether the console itself knows it."""
+        """Whether a live worker offers the task; when none is alive, whether the console itself knows it.
+
+        A task that the console does not know itself has no arguments, rules or queue here.
+        """
         live = self.live_workers
-        if not live:
-            return registry.get(task) is not None
-        return any(task in worker.tasks for worker in live)
+        return registry.get(task) is not None and (not live or any(task in worker.tasks for worker in live))
 
     def serves(self, queue: str) -> bool:
         return any(queue in worker.queues for worker in self.live_workers)
+
+    def takes(self, queue: str, task: str) -> bool:
+        """Whether a ticket is worth pushing: a live worker of the queue offers the task, or none is there."""
+        serving = [worker for worker in self.live_workers if queue in worker.queues]
+        return not serving or any(task in worker.tasks for worker in serving)
 
     def surroundings(
         self, queue: str, task: str, worker: str | None, beat_at: datetime | None, retry_at: datetime | None
@@ -158,13 +164,14 @@ def pulse(*, now: datetime) -> Pulse:
         )
     scheduler = light_of(Beating.SCHEDULER, seen.scheduler_age)
     workers = len(seen.live_workers)
+    redis_is_up = _redis_is_up()
     return Pulse(
-        status=_worst(scheduler, Light.GREEN if workers else Light.RED),
+        status=_worst(scheduler, Light.GREEN if workers and redis_is_up else Light.RED),
         last_seen=freshest,
         age=max(now - freshest, timedelta(0)) if freshest else None,
         scheduler=scheduler,
         live_workers=workers,
-        redis_is_up=_redis_is_up(),
+        redis_is_up=redis_is_up,
         components=seen.components,
         as_of=now,
     )

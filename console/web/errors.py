@@ -1,7 +1,7 @@
 """Error pages: what happened, what was not changed, what to do. None of them needs Postgres."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import Flask, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,6 +14,8 @@ from console.core.reasons import Reason
 from console.web.identity import wants_fragment
 
 RETRY_AFTER = 5
+SAFE = ("GET", "HEAD", "OPTIONS")
+UNCHANGED = "; nothing was changed"
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,17 @@ def _place() -> str:
     return "#dialog-problem" if is_form else "#notices"
 
 
+def _as_asked(problem: Problem) -> Problem:
+    """Whoever only looked need not hear that nothing was changed."""
+    if request.method not in SAFE:
+        return problem
+    detail, advice = (text.replace(UNCHANGED, "") for text in (problem.detail, problem.advice))
+    return replace(problem, detail=detail, advice=advice)
+
+
 def answer(problem: Problem) -> ResponseReturnValue:
     """A whole page, or a notice for a page that is already open."""
+    problem = _as_asked(problem)
     name = "errors/_problem.html" if wants_fragment() else "errors/page.html"
     body = render_template(name, problem=problem, request_id=g.get("request_id", ""))
     response = make_response(body, problem.status)

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from console.core.registry import registry
 from console.core.states import Role
 from console.services import outbox
-from console.web.identity import moment
+from console.web.identity import moment, zone
 from console.web.pulse import heartbeat
 
 FAR = timedelta(hours=18)
@@ -112,11 +112,6 @@ def pretty(value: Any) -> str:
 def breakable(address: str) -> Markup:
     """A mail address that may break before its @."""
     return Markup("<wbr>@").join(escape(part) for part in address.split("@"))
-
-
-def zone() -> ZoneInfo:
-    """The org's zone; UTC for those who have not signed in."""
-    return ZoneInfo(current_user.actor.zone) if current_user.is_authenticated else ZoneInfo("UTC")
 
 
 def register(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from flask import Flask, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -41,6 +42,11 @@ def actor() -> Actor:
     """Who is asking; call it behind the sign-in only."""
     found: Actor = current_user.actor
     return found
+
+
+def zone() -> ZoneInfo:
+    """The org's zone; UTC for those who have not signed in."""
+    return ZoneInfo(current_user.actor.zone) if current_user.is_authenticated else ZoneInfo("UTC")
 
 
 def register(app: Flask) -> None:

@@ -4,21 +4,23 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, Refused
 from console.core.states import Role, Trigger
+from console.core.texts import storable
 from console.services import jobs, runs, triggers
 from console.services.views import JobPage, RunFilter, RunView
 from console.web import versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
-from console.web.identity import actor, moment, wants_fragment
+from console.web.identity import actor, moment, wants_fragment, zone
 from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, cursor_of
 
 FRESH = timedelta(minutes=1)
 KEY_LENGTH = 200
+NOTE_LENGTH = 500
 bp = Blueprint("jobs", __name__)
 
 
@@ -30,14 +32,14 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/fragments/jobs/table")
 def table() -> ResponseReturnValue:
-    query = JobQuery.read(request.args)
+    query = JobQuery.read(request.args, "version")
     if "version" in request.args and is_known(versions.of_jobs(query)):
         return nothing_new()
     return page("jobs/_table.html", **_table(query))
 
 
 def _table(query: JobQuery) -> dict[str, Any]:
-    found = jobs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment())
+    found = jobs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
     _see(found)
     return {"page": found, "query": query}
 
@@ -51,17 +53,16 @@ def _see(found: JobPage) -> None:
 
 @bp.get("/jobs/<uuid:job_id>")
 def show(job_id: UUID) -> ResponseReturnValue:
-    return page("jobs/show.html", **_job(job_id))
+    return page("jobs/show.html", **_job(job_id, cursor_of(request.args)))
 
 
 @bp.get("/fragments/jobs/<uuid:job_id>")
 def job(job_id: UUID) -> ResponseReturnValue:
-    context = _job(job_id)
+    context = _job(job_id, cursor_of(request.args, "version"))
     return nothing_new() if is_known(context["version"]) else page("jobs/_job.html", **context)
 
 
-def _job(job_id: UUID) -> dict[str, Any]:
-    cursor = cursor_of(request.args)
+def _job(job_id: UUID, cursor: str | None = None) -> dict[str, Any]:
     found = jobs.get(actor(), job_id, now=moment())
     its_runs = runs.page(actor(), RunFilter(job_id=job_id), cursor=cursor, limit=RUNS_OF_JOB, now=moment())
     return {"job": found, "runs": its_runs, "cursor": cursor, "version": versions.of_job(found, its_runs)}
@@ -80,8 +81,19 @@ def confirm_fragment(job_id: UUID) -> ResponseReturnValue:
 def _confirmation(job_id: UUID) -> dict[str, Any]:
     actor().require(Role.OPERATOR)
     ready = triggers.preflight(actor(), job_id, now=moment())
-    region = "job" if request.values.get("region") == "job" else "row"
-    return {"ready": ready, "job": ready.job, "key": ready.idempotency_key, "region": region, "problem": None}
+    return {
+        "ready": ready,
+        "job": ready.job,
+        "key": ready.idempotency_key,
+        "region": _region(),
+        "problem": None,
+    }
+
+
+def _region() -> str:
+    """Which part of a page the button stands in: a row of the table, a job's page, or a run's page."""
+    region = request.values.get("region", "")
+    return region if region in ("job", "run") else "row"
 
 
 @bp.post("/jobs/<uuid:job_id>/send-now")
@@ -91,7 +103,9 @@ def send_now(job_id: UUID) -> ResponseReturnValue:
         run = triggers.send_now(actor(), job_id, wish, now=moment())
     except (Refused, Invalid) as refusal:
         return _refused(job_id, refusal)
-    return _accepted_fragment(run) if wants_fragment() else _accepted(run)
+    if wants_fragment() and _region() != "run":
+        return _accepted_fragment(run)
+    return _accepted(run)
 
 
 def _refused(job_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
@@ -104,16 +118,35 @@ def _refused(job_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
 
 
 def _accepted(run: RunView) -> ResponseReturnValue:
+    """On to the page of the run."""
     flash(f"{run.job_name}: requested. This page follows the run.")
-    return redirect(url_for("runs.show", run_id=run.id), 303)
+    address = url_for("runs.show", run_id=run.id)
+    return Response(headers={"HX-Redirect": address}) if wants_fragment() else redirect(address, 303)
 
 
 def _accepted_fragment(run: RunView) -> ResponseReturnValue:
     """The changed row or job, with a notice beside it; the page's own poll goes on from there."""
-    is_row = request.form.get("region") != "job"
+    is_row = _region() == "row"
     context = {"job": jobs.get(actor(), run.job_id, now=moment())} if is_row else _job(run.job_id)
     answer = page("jobs/_accepted.html", run=run, is_row=is_row, **context)
     answer.headers["HX-Retarget"] = f"#job-{run.job_id}" if is_row else "#job"
     answer.headers["HX-Reswap"] = "outerHTML"
     answer.headers["HX-Trigger-After-Settle"] = "jobs-changed"
     return answer
+
+
+@bp.post("/jobs/<uuid:job_id>/pause")
+def pause(job_id: UUID) -> ResponseReturnValue:
+    return _set_paused(job_id, True, "paused; it is not started by its schedule until it is resumed.")
+
+
+@bp.post("/jobs/<uuid:job_id>/resume")
+def resume(job_id: UUID) -> ResponseReturnValue:
+    return _set_paused(job_id, False, "resumed.")
+
+
+def _set_paused(job_id: UUID, paused: bool, word: str) -> ResponseReturnValue:
+    note = storable(request.form.get("note", "").strip(), NOTE_LENGTH) or None
+    found = jobs.set_paused(actor(), job_id, paused, note=note, now=moment())
+    flash(f"{found.name}: {word}")
+    return redirect(url_for("jobs.show", job_id=job_id), 303)

@@ -24,17 +24,16 @@ def _only_embedded() -> None:
 
 @bp.get("/outbox")
 def index() -> ResponseReturnValue:
-    return page("outbox/index.html", **_table())
+    return page("outbox/index.html", **_table(cursor_of(request.args)))
 
 
 @bp.get("/fragments/outbox/table")
 def table() -> ResponseReturnValue:
-    context = _table()
+    context = _table(cursor_of(request.args, "version"))
     return nothing_new() if is_known(context["version"]) else page("outbox/_table.html", **context)
 
 
-def _table() -> dict[str, Any]:
-    cursor = cursor_of(request.args)
+def _table(cursor: str | None) -> dict[str, Any]:
     found = outbox.page(actor(), cursor=cursor, limit=PAGE, now=moment())
     return {"page": found, "cursor": cursor, "version": versions.of_mails(found)}
 

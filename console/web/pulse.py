@@ -12,6 +12,7 @@ from console.web import versions
 from console.web.identity import actor, moment
 from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, cursor_of, job_id_of
 
+WATCHED = ("watch", "version")
 bp = Blueprint("pulse", __name__)
 
 
@@ -43,19 +44,20 @@ def _has_changed() -> bool:
 
 
 def _jobs(args: Any) -> str:
-    return versions.of_jobs(JobQuery.read(args))
+    return versions.of_jobs(JobQuery.read(args, *WATCHED))
 
 
 def _job(args: Any) -> str:
     job = jobs.get(actor(), job_id_of(args), now=moment())
     wanted = RunFilter(job_id=job.id)
     return versions.of_job(
-        job, runs.page(actor(), wanted, cursor=cursor_of(args), limit=RUNS_OF_JOB, now=moment())
+        job,
+        runs.page(actor(), wanted, cursor=cursor_of(args, "job", *WATCHED), limit=RUNS_OF_JOB, now=moment()),
     )
 
 
 def _runs(args: Any) -> str:
-    query = RunQuery.read(args)
+    query = RunQuery.read(args, *WATCHED)
     return versions.of_runs(runs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment()))
 
 

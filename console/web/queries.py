@@ -1,10 +1,13 @@
 """What a page's address asks for, checked; the page's links are made of the same thing."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from console.core.errors import Invalid
 from console.core.states import JobStatus, Kind, RunState, Trigger
@@ -13,6 +16,7 @@ from console.services.views import JobFilter, RunFilter
 PAGE = 50
 RUNS_OF_JOB = 20
 LONGEST = 200
+DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -26,7 +30,13 @@ class Query:
     @property
     def params(self) -> dict[str, str]:
         """What stands in the address."""
-        return {name: str(value) for name, value in asdict(self).items() if value}  # type: ignore[call-overload]
+        given = asdict(self).items()  # type: ignore[call-overload]
+        return {name.rstrip("_"): str(value) for name, value in given if value}
+
+    @classmethod
+    def _check_names(cls, args: Mapping[str, str], also: tuple[str, ...]) -> None:
+        names = [item.name.rstrip("_") for item in fields(cls)]  # type: ignore[arg-type]
+        check_names(args, *names, *also)
 
     @property
     def is_filtered(self) -> bool:
@@ -41,22 +51,29 @@ class JobQuery(Query):
     status: JobStatus | None = None
     kind: Kind | None = None
     category: str | None = None
+    from_: date | None = None
+    to: date | None = None
     cursor: str | None = None
 
     @classmethod
-    def read(cls, args: Mapping[str, str]) -> "JobQuery":
-        """Raises `Invalid` that names the parameter."""
+    def read(cls, args: Mapping[str, str], *also: str) -> "JobQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
         return cls(
             _text(args, "q"),
             _one_of(args, "status", JobStatus),
             _one_of(args, "kind", Kind),
             _text(args, "category"),
+            _day(args, "from"),
+            _day(args, "to"),
             _text(args, "cursor", longest=1000),
         )
 
-    @property
-    def filter(self) -> JobFilter:
-        return JobFilter(self.q, self.status, self.kind, self.category)
+    def filter(self, zone: ZoneInfo) -> JobFilter:
+        """The filter; both days are meant as the zone has them, and both belong to it."""
+        since = datetime.combine(self.from_, time.min, zone) if self.from_ else None
+        until = datetime.combine(self.to, time.max, zone).replace(fold=1) if self.to else None
+        return JobFilter(self.q, self.status, self.kind, self.category, since, until)
 
 
 @dataclass(frozen=True)
@@ -68,8 +85,9 @@ class RunQuery(Query):
     cursor: str | None = None
 
     @classmethod
-    def read(cls, args: Mapping[str, str]) -> "RunQuery":
-        """Raises `Invalid` that names the parameter."""
+    def read(cls, args: Mapping[str, str], *also: str) -> "RunQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
         state = _one_of(args, "state", RunState)
         return cls(state, _one_of(args, "trigger", Trigger), _text(args, "cursor", longest=1000))
 
@@ -78,8 +96,18 @@ class RunQuery(Query):
         return RunFilter(state=self.state, trigger=self.trigger)
 
 
-def cursor_of(args: Mapping[str, str]) -> str | None:
-    """The cursor of a list without filters; raises `Invalid`."""
+def check_names(args: Mapping[str, str], *known: str) -> None:
+    """Raises `Invalid` that names the first parameter that is not known here."""
+    for name in args:
+        if name not in known:
+            raise _wrong(
+                name[:LONGEST].replace("\x00", ""), f"is not known here; known are {', '.join(known)}"
+            )
+
+
+def cursor_of(args: Mapping[str, str], *also: str) -> str | None:
+    """The cursor of a list without filters; raises `Invalid`, also for names that are not in `also`."""
+    check_names(args, "cursor", *also)
     return _text(args, "cursor", longest=1000)
 
 
@@ -108,6 +136,18 @@ def _one_of(args: Mapping[str, str], name: str, values: type[E]) -> E | None:
         return values(value)
     except ValueError:
         raise _wrong(name, f"must be one of {', '.join(values)}") from None
+
+
+def _day(args: Mapping[str, str], name: str) -> date | None:
+    value = args.get(name, "").strip()
+    if not value:
+        return None
+    if not DAY.match(value):
+        raise _wrong(name, "must be a day like 2026-11-28")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise _wrong(name, "there is no such day") from None
 
 
 def _wrong(name: str, text: str) -> Invalid:

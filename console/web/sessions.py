@@ -1,5 +1,6 @@
 """Signing in and out."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, request, session, url_for
@@ -14,29 +15,42 @@ from console.web.answers import page
 from console.web.identity import Visitor, actor, moment
 from console.web.security import limiter
 
+LONGEST_EMAIL = 254
 bp = Blueprint("sessions", __name__)
 
 
 class SignInForm(Form):
     """What the sign-in page asks for."""
 
-    email = EmailField("Email", [InputRequired("Enter your email address."), Length(max=254)])
+    email = EmailField("Email", [InputRequired("Enter your email address."), Length(max=LONGEST_EMAIL)])
     password = PasswordField("Password", [InputRequired("Enter your password."), Length(max=1000)])
     next = HiddenField()
 
 
-def has_failed(response: Response) -> bool:
-    """Only what failed counts towards the limit."""
-    return response.status_code == 401
-
-
 def _email() -> str:
-    return f"email {request.form.get('email', '').strip().lower()[:254]}"
+    return f"email {request.form.get('email', '').strip().lower()[:LONGEST_EMAIL]}"
 
 
+def _email_from_here() -> str:
+    return f"{_email()} from {request.remote_addr}"
+
+
+@bp.after_request
+def give_back(response: Response) -> Response:
+    """Only what failed counts; it is deducted beforehand, lest attempts side by side all find room."""
+    if response.status_code not in (401, 429):
+        for limit in limiter.current_limits:
+            with suppress(Exception):  # with Redis gone in between, one attempt stays deducted
+                limit.limiter.hit(limit.limit, *limit.request_args, cost=-1)
+    return response
+
+
+# From the narrowest, for the first that is exceeded spares the others: nobody can use up for a person
+# at another address more than they could try themselves.
 @bp.route("/sign-in", methods=["GET", "POST"])
-@limiter.limit("10 per 5 minutes", key_func=_email, methods=["POST"], deduct_when=has_failed)
-@limiter.limit("50 per 5 minutes", methods=["POST"], deduct_when=has_failed)
+@limiter.limit("10 per 5 minutes", key_func=_email_from_here, methods=["POST"])
+@limiter.limit("50 per 5 minutes", methods=["POST"])
+@limiter.limit("100 per 5 minutes", key_func=_email, methods=["POST"])
 def sign_in() -> ResponseReturnValue:
     if request.method == "POST":
         return _check(SignInForm(request.form))
@@ -63,6 +77,8 @@ def _check(form: SignInForm) -> ResponseReturnValue:
 
 
 def _enter(secret: str, target: str) -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        people.sign_out(current_user.secret, actor(), now=moment())
     session.clear()
     session.permanent = True
     found = people.session_actor(secret, now=moment(), address=request.remote_addr, request_id=None)

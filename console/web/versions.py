@@ -5,13 +5,13 @@ from hashlib import sha256
 
 from console.services import jobs
 from console.services.views import JobView, MailPage, RunPage
-from console.web.identity import actor, moment
+from console.web.identity import actor, moment, zone
 from console.web.queries import PAGE, JobQuery
 
 
 def of_jobs(query: JobQuery) -> str:
     """The job table's version, without reading all of it."""
-    return jobs.page_version(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment())
+    return jobs.page_version(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
 
 
 def of_runs(page: RunPage) -> str:

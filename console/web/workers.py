@@ -1,6 +1,7 @@
 """Schedulers and workers: who lives, what they serve, and what they are at."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,13 @@ from flask.typing import ResponseReturnValue
 
 from console.core.errors import NotFound
 from console.core.registry import registry
-from console.core.states import Beating
+from console.core.states import Beating, Light
 from console.services import runs, workers
 from console.services.views import Component, RunView
 from console.web.answers import page
 from console.web.identity import actor, moment
 
+STOPPED_FOR = timedelta(hours=1)
 bp = Blueprint("workers", __name__)
 
 
@@ -29,13 +31,25 @@ def fleet() -> ResponseReturnValue:
 
 
 def _fleet() -> dict[str, Any]:
-    found = workers.listing(now=moment())
+    heard = workers.listing(now=moment())
+    found = sorted(filter(_is_listed, heard), key=_rank)
     return {
         "schedulers": [item for item in found if item.kind is not Beating.WORKER],
+        "was_heard": any(item.kind is not Beating.WORKER for item in heard),
         "workers": [item for item in found if item.kind is Beating.WORKER],
         "current": _current(found),
         "titles": {task.path: task.title for task in registry.all()},
     }
+
+
+def _is_listed(item: Component) -> bool:
+    """What ended in good order is shown for a while, lest one wonder where it went."""
+    return item.stopped_at is None or moment() - item.stopped_at < STOPPED_FOR
+
+
+def _rank(item: Component) -> tuple[bool, int, str]:
+    """The live ones first, then the silent, the lost and the stopped ones."""
+    return item.stopped_at is not None, list(Light).index(item.light), item.name
 
 
 def _current(found: Sequence[Component]) -> dict[UUID, RunView]:

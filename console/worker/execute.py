@@ -44,11 +44,13 @@ def execute(
     *,
     worker: str,
     announce: Announce = lambda claim, timeout: None,
+    returned: Callable[[], None] = lambda: None,
     clock: Callable[[], datetime] = utc_now,
 ) -> RunState | None:
     """Executes one run to its end and answers its state; None when it was not to be had.
 
-    `announce` is told of the claim and the task's timeout in seconds before the task is called.
+    `announce` is told of the claim and the task's timeout in seconds before the task is called,
+    `returned` when it has returned: from then on there is no deadline.
     However long Postgres is away, it waits.
     """
     claim = _claim(app, run_id, worker, clock)
@@ -59,6 +61,7 @@ def execute(
     announce(claim, task.timeout)
     voice = Voice(app, claim, clock)
     outcome = _call(app, task, claim, voice, clock())
+    returned()
     voice.close()
     return _record(app, claim, outcome, clock)
 
@@ -155,7 +158,19 @@ def _record(
             log.warning("an outcome waits for Postgres", action="run.wait", run_id=str(claim.run_id))
             time.sleep(TRY_AGAIN_AFTER)
             continue
+        except Exception as error:
+            if outcome.reason is Reason.EXCEPTION and outcome.error is None:
+                raise  # not even the bare outcome can be stored
+            log.exception("an outcome can't be stored", action="run.unstorable", run_id=str(claim.run_id))
+            outcome = _bare(error)
+            continue
         log.info(
             "a run has ended", action="run.end", run_id=str(claim.run_id), state=state, attempt=claim.attempt
         )
         return state
+
+
+def _bare(error: Exception) -> execution.Outcome:
+    """What is recorded in the place of an outcome that Postgres refuses."""
+    detail = f"The task ended, and its outcome could not be stored: {type(error).__name__}"
+    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, detail)

@@ -1,6 +1,5 @@
 """The work horse: a forked child that executes run after run, until it is sent home or dies."""
 
-import ctypes
 import json
 import os
 import select
@@ -10,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from flask import Flask
 
+from console.core.process import die_with_parent
 from console.services.connections import forget_connections
 from console.services.execution import Claim
 from console.worker.execute import execute
 
-PR_SET_PDEATHSIG = 1
 RUNS_PER_HORSE = 1000
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Started:
 
     attempt: int
     timeout: int
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The task's function has returned; what is left is to record it, however long that takes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Horse:
             self._fork()
             self._socket.sendall(run_id.bytes)
 
-    def listen(self, seconds: float) -> Started | Ended | Died | None:
+    def listen(self, seconds: float) -> Started | Returned | Ended | Died | None:
         """The next word of the child; None when it says nothing for so long."""
         if b"\n" not in self._buffer and not self._receive(seconds):
             return None
@@ -86,6 +92,8 @@ class Horse:
         word = json.loads(line)
         if "timeout" in word:
             return Started(word["attempt"], word["timeout"])
+        if "returned" in word:
+            return Returned()
         return Ended()
 
     def _receive(self, seconds: float) -> bool:
@@ -138,7 +146,7 @@ def _live(app: Flask, worker: str, line: socket.socket, parent: int) -> None:
     code = 1
     try:
         os.setpgid(0, 0)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if os.getppid() != parent:
             os._exit(1)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -146,17 +154,23 @@ def _live(app: Flask, worker: str, line: socket.socket, parent: int) -> None:
         forget_connections(app)
         _serve(app, worker, line)
         code = 0
+    except BaseException:
+        log.exception("the work horse broke", action="horse.broke", worker=worker)
     finally:
         os._exit(code)
 
 
 def _serve(app: Flask, worker: str, line: socket.socket) -> None:
     announce = _announcer(line)
+
+    def returned() -> None:
+        _say(line, {"returned": True})
+
     while True:
         given = line.recv(16, socket.MSG_WAITALL)
         if len(given) < 16:
             return
-        execute(app, UUID(bytes=given), worker=worker, announce=announce)
+        execute(app, UUID(bytes=given), worker=worker, announce=announce, returned=returned)
         _say(line, {"ended": True})
 
 

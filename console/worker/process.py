@@ -26,7 +26,7 @@ from console.core.settings import Settings
 from console.core.states import Beating, RunState
 from console.queue import QueueUnavailable, RefusingSerializer, RunQueue, RunTicket, connect, lanes
 from console.services import execution, workers
-from console.worker.horse import Died, Ended, Horse, Started
+from console.worker.horse import Died, Ended, Horse, Returned, Started
 
 TAKE_FOR = 2.0
 BEAT_EVERY = timedelta(seconds=3)
@@ -188,6 +188,8 @@ class RunWorker(Worker):
                     now + timedelta(seconds=word.timeout) + KILL_GRACE,
                     run_id,
                 )
+            if isinstance(word, Returned):
+                deadline = None
             end = self._reason_to_kill(started, deadline, now)
             if end is not None:
                 self._horse.kill()

@@ -16,6 +16,8 @@ FLUSH_EVERY = 0.25
 LOG_LIMIT = 512 * 1024
 LINE_LIMIT = 8 * 1024
 NOTE_LIMIT = 300
+CHANGE_LIMIT = 1000
+CHANGE_TEXT_LIMIT = 1000
 
 
 class Voice:
@@ -47,6 +49,7 @@ class Voice:
 
     def log(self, message: str) -> None:
         """Raises `LogLimitExceeded` beyond 512 KiB in one attempt."""
+        message = str(message)
         self._size += len(message) + 1
         if self._size > LOG_LIMIT:
             raise LogLimitExceeded(f"The run wrote more than {LOG_LIMIT // 1024} KiB of log.")
@@ -55,7 +58,7 @@ class Voice:
         self._wake()
 
     def progress(self, done: int, total: int | None, note: str | None) -> None:
-        text = storable(note, NOTE_LIMIT) if note else None
+        text = storable(str(note), NOTE_LIMIT) if note else None
         with self._lock:
             self._progress = {
                 "done": int(done),
@@ -65,7 +68,10 @@ class Voice:
         self._wake()
 
     def changed(self, change: Change) -> None:
-        self._changes.append(change)
+        """Keeps what JSON and a page can hold of it, and the first thousand."""
+        if len(self._changes) < CHANGE_LIMIT:
+            before, after, url = map(_text, (change.before, change.after, change.url))
+            self._changes.append(Change(_text(change.subject) or "", before, after, url))
 
     def _wake(self) -> None:
         if self._thread is None:
@@ -101,3 +107,7 @@ class Voice:
             with self._lock:
                 self._lines = lines + self._lines
                 self._progress = self._progress or progress
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else storable(str(value), CHANGE_TEXT_LIMIT)

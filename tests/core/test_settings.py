@@ -67,7 +67,7 @@ def test_what_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = load_settings()
     assert settings.database_url == "postgresql+psycopg://me:pw@db/callboard"
     assert (settings.port, settings.timezone, settings.log_format) == (8000, "UTC", "text")
-    assert settings.task_modules == ("console.plugins.examples.tasks",)
+    assert settings.task_modules == ()
     assert settings.base_url == "http://localhost:8000"
     assert not settings.outbox
 

@@ -63,7 +63,10 @@ class Machine:
     _logs: dict[int, Path] = field(default_factory=dict)
 
     def start_postgres(self) -> None:
+        """Starts it again, and forgets the test's own connections to the one before."""
         self.postgres = start_postgres(self.home)
+        db.session.remove()
+        db.engine.dispose()
 
     def start_valkey(self) -> None:
         self.valkey = start_valkey(self.home)

@@ -101,7 +101,10 @@ def test_the_job_table_sees_what_ended_just_now(operator: Visitor, org: OrgOf, w
     assert one("SELECT seen_at FROM runs") is None
     worker.work(burst=True)
     operator.get("/")
-    assert one("SELECT seen_at FROM runs") is not None
+    seen_at = one("SELECT seen_at FROM runs")
+    assert seen_at is not None
+    operator.get("/")
+    assert one("SELECT seen_at FROM runs") == seen_at
 
 
 def test_what_a_task_raised_is_shown_as_text_with_its_traceback(

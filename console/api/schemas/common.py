@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from console.core.schedule import YEARS
+
 LIMIT = 50
 MOST = 200
 SPACED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
@@ -36,18 +38,19 @@ def _moment(value: object) -> object:
         return value
     text = SPACED_OFFSET.sub(r"+\1", value.strip())
     try:
-        return date.fromisoformat(text) if len(text) == len("2030-01-31") else _instant(text)
+        moment = date.fromisoformat(text) if len(text) == len("2030-01-31") else datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
-            "must be an ISO 8601 instant with its offset, such as 2030-01-31T09:15:00+07:00, or a date"
-        ) from None
+        raise ValueError(NO_MOMENT) from None
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise ValueError(f"must lie in the years {YEARS[0]} to {YEARS[1]}")
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError(NO_MOMENT)
+    return moment.astimezone(UTC)
 
 
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError
-    return instant.astimezone(UTC)
+NO_MOMENT = "must be an ISO 8601 instant with its offset, such as 2030-01-31T09:15:00+07:00, or a date"
 
 
 def since(moment: "datetime | date | None", zone: str) -> datetime | None:
@@ -69,7 +72,7 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema(
         {
-            "type": "string",
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
             "examples": ["2030-01-31T09:15:00+07:00", "2030-01-31"],
             "description": "An instant with its offset, or a date in the org's zone.",
         }

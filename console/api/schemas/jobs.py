@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from console.api.schemas.common import LIMIT, Arguments, Body, Cursor, In, Instant, Limit, Moment, Out, Text
 from console.core.reasons import Reason
@@ -15,6 +15,7 @@ SHAPE = {"type", "cron", "every_seconds", "hour", "minute", "weekday", "at"}
 WINDOW = 366 * 86400
 OVERLAP = "What a due slot does while an earlier run is still active."
 CATCH_UP = "What happens to slots that came while nothing could act."
+At = Annotated[str, Field(max_length=100), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class JobQuery(In):
@@ -34,15 +35,16 @@ class ScheduleIn(Body):
     """When the job is due; each type asks for its own fields."""
 
     type: Literal["cron", "interval", "daily", "weekly", "once", "manual"]
-    cron: str | None = Field(None, examples=["15 9 * * 1-5"], description="Five fields; for `cron`.")
+    cron: Text | None = Field(None, examples=["15 9 * * 1-5"], description="Five fields; for `cron`.")
     every_seconds: int | None = Field(None, description="For `interval`.")
     hour: int | None = Field(None, description="0 to 23; for `daily` and `weekly`.")
     minute: int | None = Field(None, description="0 to 59; for `daily` and `weekly`.")
     weekday: int | None = Field(None, description="Monday is 0; for `weekly`.")
-    at: str | None = Field(None, description="An ISO 8601 instant with its offset; for `once`.")
-    timezone: str | None = Field(None, examples=["Europe/Berlin"])
-    overlap: str = Field(Overlap.SKIP, json_schema_extra={"enum": list(Overlap)}, description=OVERLAP)
-    catch_up: str = Field(CatchUp.LATEST, json_schema_extra={"enum": list(CatchUp)}, description=CATCH_UP)
+    at: At | None = Field(None, description="An ISO 8601 instant with its offset; for `once`.")
+    timezone: Text | None = Field(None, examples=["Europe/Berlin"])
+    enabled: bool = Field(True, description="False makes a job that is paused.")
+    overlap: Text = Field(Overlap.SKIP, json_schema_extra={"enum": list(Overlap)}, description=OVERLAP)
+    catch_up: Text = Field(CatchUp.LATEST, json_schema_extra={"enum": list(CatchUp)}, description=CATCH_UP)
     catch_up_window_seconds: Annotated[int, Field(ge=1, le=WINDOW)] | None = None
 
 
@@ -70,6 +72,7 @@ class JobIn(Body):
             overlap=self.schedule.overlap,
             catch_up=self.schedule.catch_up,
             catch_up_window_seconds=self.schedule.catch_up_window_seconds,
+            paused=not self.schedule.enabled,
         )
 
 
@@ -107,7 +110,9 @@ class JobOut(Out):
     subject: str
     status: JobStatus
     status_reason: Reason | None
-    schedule: dict[str, Any]
+    schedule: dict[str, Any] = Field(
+        description="Its type and fields, timezone, enabled, overlap, catch_up and catch_up_window_seconds."
+    )
     timezone: str
     next_run_at: Instant | None
     revision: int
@@ -129,7 +134,7 @@ class JobOut(Out):
             subject=job.subject,
             status=job.status,
             status_reason=job.status_reason,
-            schedule=dict(job.schedule),
+            schedule=_schedule(job),
             timezone=job.timezone,
             next_run_at=job.next_run_at,
             revision=job.revision,
@@ -139,6 +144,18 @@ class JobOut(Out):
             last_run=LastRunOut.of(job.last_run) if job.last_run else None,
             as_of=job.as_of,
         )
+
+
+def _schedule(job: JobView) -> dict[str, Any]:
+    """As it may be sent back."""
+    return {
+        **job.schedule,
+        "timezone": job.timezone,
+        "enabled": job.status is not JobStatus.PAUSED,
+        "overlap": job.overlap,
+        "catch_up": job.catch_up,
+        "catch_up_window_seconds": job.catch_up_window_seconds,
+    }
 
 
 class JobsOut(Out):

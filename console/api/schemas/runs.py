@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from console.api.schemas.common import LIMIT, Cursor, In, Instant, Limit, Moment, Out
+from console.api.schemas.common import LIMIT, Cursor, In, Instant, Limit, Moment, Out, Text
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
 from console.services.views import LogLine, RunPage, RunView
@@ -17,7 +17,7 @@ LARGEST_ID = 2**63 - 1
 class RunQuery(In):
     """Which runs: all that match every given filter."""
 
-    job: UUID | None = Field(None, description="The id of a job.")
+    job: Text | None = Field(None, description="A job: its id, or its key in any spelling.")
     state: RunState | None = None
     trigger: Trigger | None = None
     since: Moment | None = Field(None, alias="from", description="Requested at this instant or later.")

@@ -86,7 +86,7 @@ class ComponentOut(Out):
 class HeartbeatOut(Out):
     """Proof of life: `scheduler`, `worker` and `redis` are always among the components."""
 
-    status: Light
+    status: Light = Field(description="The worst of the components'.")
     last_seen: Instant | None
     age_seconds: Age
     components: dict[str, ComponentOut]
@@ -98,7 +98,7 @@ class HeartbeatOut(Out):
         redis = Light.GREEN if pulse.redis_is_up else Light.RED
         components["redis"] = ComponentOut(status=redis, last_seen=None, age_seconds=None, processes=[])
         return cls(
-            status=pulse.status,
+            status=max((part.status for part in components.values()), key=list(Light).index),
             last_seen=pulse.last_seen,
             age_seconds=_seconds(pulse.age),
             components=components,

@@ -51,7 +51,9 @@ def cleanup_old_runs(run: Run) -> Result:
         total += deleted
         run.progress(total, None, f"{total} runs deleted")
     sessions = retention.delete_sessions(UUID(run.org_id), before=before)
-    run.log(f"Deleted {total} runs and {sessions} sessions that ended before {before.isoformat()}.")
-    return Result(
-        f"{total} runs deleted", {"runs": total, "sessions": sessions, "before": before.isoformat()}
+    mails = retention.delete_mails(UUID(run.org_id), before=before)
+    counts = {"runs": total, "sessions": sessions, "mails": mails}
+    run.log(
+        f"Deleted {total} runs, {sessions} sessions and {mails} caught mails of before {before.isoformat()}."
     )
+    return Result(f"{total} runs deleted", {**counts, "before": before.isoformat()})

@@ -232,13 +232,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
-    op.create_index(
-        "ix_jobs_task",
-        "jobs",
-        ["org_id", "task"],
-        unique=False,
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    )
+    op.create_index("ix_jobs_task", "jobs", ["org_id", "task", "sort_at"], unique=False)
     op.create_index(
         "ix_jobs_unapplied",
         "jobs",
@@ -389,6 +383,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running', 'retrying')"),
     )
+    op.create_index(
+        "ix_runs_ended",
+        "runs",
+        ["org_id", "finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
     op.create_index("ix_runs_job", "runs", ["job_id", "requested_at", "id"], unique=False)
     op.create_index(
         "ix_runs_lease", "runs", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
@@ -478,6 +479,7 @@ def downgrade() -> None:
     op.drop_index("ix_runs_recent", table_name="runs")
     op.drop_index("ix_runs_lease", table_name="runs", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("ix_runs_job", table_name="runs")
+    op.drop_index("ix_runs_ended", table_name="runs", postgresql_where=sa.text("finished_at IS NOT NULL"))
     op.drop_index(
         "ix_runs_active",
         table_name="runs",
@@ -494,7 +496,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_jobs_unapplied", table_name="jobs", postgresql_where=sa.text("applied_revision <> revision")
     )
-    op.drop_index("ix_jobs_task", table_name="jobs", postgresql_where=sa.text("deleted_at IS NULL"))
+    op.drop_index("ix_jobs_task", table_name="jobs")
     op.drop_index("ix_jobs_status", table_name="jobs", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_index(
         "ix_jobs_search", table_name="jobs", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}

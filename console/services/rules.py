@@ -1,0 +1,36 @@
+"""Asks a task's own `requires` and `rules`, which are its author's code and may fail."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from console.core.errors import Unavailable
+from console.core.reasons import Reason, Refusal
+from console.core.task import Check, TaskCheck
+from console.db.session import db
+
+log = structlog.get_logger()
+
+
+def refusal_of(rules: Iterable[TaskCheck | None], check: Check) -> Refusal | None:
+    """The first refusal, inside the caller's transaction; a rule that raises refuses with `EXCEPTION`.
+
+    Each rule has a savepoint, so that a statement of its own that fails spoils nothing else.
+    """
+    for rule in rules:
+        refusal = _ask(rule, check) if rule else None
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _ask(rule: TaskCheck, check: Check) -> Refusal | None:
+    try:
+        with db.session.begin_nested():
+            return rule(check)
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.exception("a rule of a task failed", action="rule.failed", rule=rule.__qualname__)
+        detail = f"The task's rule {rule.__name__} failed: {type(error).__name__}: {error}"[:500]
+        return Refusal(Reason.EXCEPTION, detail)
