@@ -12,6 +12,7 @@ const polls = {
 };
 const kept = { open: new Set(), follow: true, scroll: 0 };
 let skew = 0; // the server's clock minus this one's, in ms
+let learnt = null; // the instant of the heartbeat that the clock was set by
 let opener = null; // the id of what opened the dialog
 
 const byId = (id) => document.getElementById(id);
@@ -42,9 +43,12 @@ function refreshTimes(selector) {
   }
 }
 
+// Only from a heartbeat that has just come: by an older one the clock would go back.
 function learnClock() {
   const pulse = byId("pulse");
-  if (pulse) skew = new Date(pulse.dataset.now) - Date.now();
+  if (!pulse || pulse.dataset.now === learnt) return;
+  learnt = pulse.dataset.now;
+  skew = new Date(learnt) - Date.now();
 }
 
 // Polls: hidden tabs rest, a region at work is left alone, a failure slows down and blanks nothing.

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field
@@ -160,3 +161,48 @@ def on_another_queue(run: Run) -> None:
 @task(category="Tests", aliases=("tests.tasks.old_name",))
 def new_name(run: Run) -> None:
     """Was called otherwise before."""
+
+
+def broken_rule(check: Check) -> Refusal | None:
+    raise KeyError("no such thing")
+
+
+def reading_rule(check: Check) -> Refusal | None:
+    """A rule that asks a service, as the rules of plugins do."""
+    from console.services.orgs import find_org
+
+    return Refusal(Reason.DISABLED_GLOBAL) if find_org(None) is None else None
+
+
+@task(category="Tests", rules=broken_rule)
+def has_a_broken_rule(run: Run) -> None:
+    """Its rule raises."""
+
+
+@task(category="Tests", requires=broken_rule)
+def has_a_broken_requirement(run: Run) -> None:
+    """Its requirement raises."""
+
+
+@task(category="Tests", rules=reading_rule)
+def has_a_reading_rule(run: Run) -> None:
+    """Its rule reads the database."""
+
+
+@task(category="Tests")
+def change_oddly(run: Run) -> Result:
+    """Records changes that JSON can't hold as they are."""
+    run.changed("price", Decimal("1.5"), 2)  # type: ignore[arg-type]
+    run.changed("nul", "a\x00", None)
+    return Result("C:\\u0000x is no escape")
+
+
+@task(category="Tests", retries=Backoff(max=2))
+def return_too_much(run: Run) -> Result:
+    """Returns more than is kept."""
+    return Result("", {"much": "x" * 3_000_000})
+
+
+@task(category="Tests", timeout=1)
+def quick(run: Run) -> None:
+    """Ends at once, within a short timeout."""

@@ -99,16 +99,17 @@ def log(run_id: UUID, as_json: bool, org: str | None) -> None:
 
 
 def _lines(actor: "Actor", run_id: UUID) -> list["LogLine"]:
-    """All of them, from the first; line ids begin at 1, and 0 would mean the newest."""
+    """All of them, from the first; to `runs.log` after=0 would mean the newest."""
     from console.services import runs
 
-    newest = runs.log(actor, run_id, limit=LINES)
-    if len(newest) < LINES:
-        return newest
-    found = runs.log(actor, run_id, after=1, limit=LINES)
-    while found[-1].id < newest[-1].id:
-        found += runs.log(actor, run_id, after=found[-1].id, limit=LINES)
-    return found
+    found: list[LogLine] = []
+    after = -1
+    while True:
+        lines = runs.log(actor, run_id, after=after, limit=LINES)
+        found += lines
+        if len(lines) < LINES:
+            return found
+        after = lines[-1].id
 
 
 def _printable(message: str) -> str:

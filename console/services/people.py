@@ -82,7 +82,8 @@ def set_active(actor: Actor, email: str, is_active: bool, *, now: datetime) -> P
         user.is_active = is_active
         db.session.flush()
         if not is_active:
-            _keep_an_admin(actor.org_id)
+            if role is Role.ADMIN:
+                _keep_an_admin(actor.org_id)
             _end_sessions(user.id, now)
         tag = Tag.USER_ENABLED if is_active else Tag.USER_DISABLED
         audit.add(actor, tag, audit.Subject("user", user.id), now=now, new={"email": user.email})

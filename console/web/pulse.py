@@ -49,11 +49,9 @@ def _jobs(args: Any) -> str:
 
 def _job(args: Any) -> str:
     job = jobs.get(actor(), job_id_of(args), now=moment())
-    wanted = RunFilter(job_id=job.id)
-    return versions.of_job(
-        job,
-        runs.page(actor(), wanted, cursor=cursor_of(args, "job", *WATCHED), limit=RUNS_OF_JOB, now=moment()),
-    )
+    wanted, cursor = RunFilter(job_id=job.id), cursor_of(args, "job", *WATCHED)
+    found = runs.page(actor(), wanted, cursor=cursor, limit=RUNS_OF_JOB, now=moment())
+    return versions.of_job(job, found)
 
 
 def _runs(args: Any) -> str:

@@ -1,5 +1,6 @@
 """The job table for programs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -86,6 +87,10 @@ def test_filters_narrow_the_table(org: Org, query: str, expected: list[str]) -> 
         ("?to=2099-01-01T00:00:00", "to"),
         ("?q=" + "x" * 201, "q"),
         ("?q=%00", "q"),
+        ("?from=0001-01-01T00:00:00%2B14:00", "from"),
+        ("?to=9999-12-31T23:59:59-14:00", "to"),
+        ("?from=0001-01-01", "from"),
+        ("?to=9999-12-31", "to"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(org: Org, query: str, field: str) -> None:
@@ -98,7 +103,14 @@ def test_a_job_has_the_fields_of_the_contract(org: Org, job_id: UUID) -> None:
     assert job["id"] == str(job_id)
     assert job["task"].endswith("greet_somebody")
     assert (job["key"], job["kind"], job["status"]) == ("greet_somebody", "manual", "scheduled")
-    assert job["schedule"] == {"type": "manual"}
+    assert job["schedule"] == {
+        "type": "manual",
+        "timezone": "Asia/Bangkok",
+        "enabled": True,
+        "overlap": "skip",
+        "catch_up": "latest",
+        "catch_up_window_seconds": None,
+    }
     assert job["last_run"] is None
     assert datetime.fromisoformat(job["as_of"]).utcoffset() is not None
     assert not job["as_of"].endswith("Z")
@@ -137,8 +149,40 @@ def test_a_job_is_created_as_asked(org: Org) -> None:
     job = org.viewer.get(response.headers["Location"].removeprefix("/api/v1")).json
     assert (job["name"], job["key"], job["subject"]) == ("Greet the crew", "greet_crew", "Pier 3")
     assert (job["kind"], job["timezone"], job["revision"]) == ("cron", "Europe/Berlin", 1)
-    assert job["schedule"] == body["schedule"]
+    assert job["schedule"].items() >= body["schedule"].items()
+    assert job["schedule"]["timezone"] == "Europe/Berlin"
     assert job["next_run_at"] is not None
+
+
+def test_a_schedule_can_be_sent_back_as_it_was_answered(org: Org) -> None:
+    sent = {
+        "type": "daily",
+        "hour": 9,
+        "minute": 15,
+        "timezone": "Europe/Berlin",
+        "enabled": False,
+        "overlap": "allow_all",
+        "catch_up": "all",
+        "catch_up_window_seconds": 3600,
+    }
+    body = {"task": "greet_somebody", "schedule": sent}
+    first = org.operator.post("/scheduler/jobs", json={**body, "key": "one"}).json
+    assert (first["schedule"], first["status"], first["status_reason"]) == (sent, "paused", "PAUSED")
+    again = {**body, "key": "two", "schedule": first["schedule"]}
+    assert org.operator.post("/scheduler/jobs", json=again).json["schedule"] == sent
+    on = org.operator.call("PATCH", f"/scheduler/jobs/{first['id']}", json={"status": "scheduled"}).json
+    assert on["schedule"] == {**sent, "enabled": True}
+
+
+def test_parallel_calls_with_one_key_make_one_job(org: Org) -> None:
+    body = {"task": "greet_somebody", "key": "storm"}
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: org.operator.post("/scheduler/jobs", json=body), range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201, *[422] * 19]
+    for answer in answers:
+        if answer.status_code == 422:
+            assert_problem(answer, 422, "key")
+    assert one("SELECT count(*) FROM jobs") == 1
 
 
 def test_a_job_without_a_schedule_is_manual(org: Org) -> None:
@@ -166,6 +210,10 @@ def test_a_job_without_a_schedule_is_manual(org: Org) -> None:
         ({"task": "greet_somebody", "schedule": at("2020-01-01T00:00:00+00:00")}, "at"),
         ({"task": "greet_somebody", "schedule": at("2099-01-01T00:00:00")}, "at"),
         ({"task": "greet_somebody", "schedule": {"type": "manual", "overlap": "queue"}}, "overlap"),
+        ({"task": "greet_somebody", "schedule": {"type": "manual", "enabled": 1}}, "schedule.enabled"),
+        ({"task": "greet_somebody", "schedule": {"type": "cron", "cron": "0" * 201}}, "schedule.cron"),
+        ({"task": "greet_somebody", "schedule": at("0001-01-01T00:00:00+14:00")}, "at"),
+        ({"task": "greet_somebody", "schedule": at("9999-12-31T23:59:59-14:00")}, "at"),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named_and_nothing_is_written(

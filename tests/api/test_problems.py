@@ -13,7 +13,7 @@ from console.core.settings import Settings
 from console.services import runs
 from tests.factories import one
 
-from .conftest import Org, assert_problem
+from .conftest import Caller, Org, assert_problem
 
 SEND = "/scheduler/jobs"
 
@@ -59,6 +59,30 @@ def test_a_body_that_is_too_large_is_refused(org: Org) -> None:
 def test_what_postgres_cannot_hold_is_invalid(org: Org, value: Any) -> None:
     body = {"task": "greet_somebody", "args": {"name": value}}
     assert_problem(org.operator.post(SEND, json=body), 422, "args")
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/runs", "cb_wrong", 401),
+        ("/runs?limit=0", None, 422),
+        ("/runs?colour=red", None, 422),
+        ("/runs?cursor=x", None, 422),
+        ("/runs?job=x", None, 404),
+        ("/scheduler/jobs/nonsense", None, 404),
+        ("/nope", None, 404),
+    ],
+)
+def test_who_only_reads_is_not_told_that_nothing_was_changed(
+    org: Org, path: str, token: str | None, status: int
+) -> None:
+    caller = org.viewer if token is None else Caller(org.viewer.app, token)
+    assert "nothing was changed" not in assert_problem(caller.get(path), status)["detail"].lower()
+
+
+def test_all_fields_that_are_wrong_are_said(org: Org) -> None:
+    problem = assert_problem(org.operator.post(SEND, json={"colour": "red"}), 422)
+    assert problem["detail"] == "task: is required; colour: is not known here. Nothing was changed."
 
 
 def test_a_number_beyond_all_bounds_is_invalid(org: Org) -> None:

@@ -4,7 +4,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
+from sqlalchemy import text
 
+from console.db.session import db
 from console.worker.execute import execute
 
 from .conftest import Org, assert_problem, make_job
@@ -85,6 +87,8 @@ def test_filters_narrow_the_list(app: APIFlask, org: Org, job_id: UUID, run_id: 
 
     assert ids("state=queued") == [waiting]
     assert ids(f"job={job_id}") == [str(run_id)]
+    assert ids("job=greet_somebody") == ids("job=Greet-Somebody") == [str(run_id)]
+    assert ids("job=other") == [waiting]
     assert ids("trigger=schedule") == []
     assert ids("trigger=api") == [waiting, str(run_id)]
     assert ids("to=2020-01-01") == []
@@ -94,7 +98,10 @@ def test_filters_narrow_the_list(app: APIFlask, org: Org, job_id: UUID, run_id: 
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("job=x", "job"),
+        ("from=0001-01-01T00:00:00%2B14:00", "from"),
+        ("to=9999-12-31T23:59:59-14:00", "to"),
+        ("to=2201-01-01", "to"),
+        ("job=" + "x" * 201, "job"),
         ("state=done", "state"),
         ("trigger=me", "trigger"),
         ("page=2", "page"),
@@ -115,3 +122,26 @@ def test_another_orgs_run_is_not_found(other_org: Org, run_id: UUID) -> None:
 def test_an_unknown_run_is_not_found(org: Org, run: str) -> None:
     assert_problem(org.viewer.get(f"/runs/{run}"), 404)
     assert_problem(org.viewer.get(f"/runs/{run}/log"), 404)
+
+
+@pytest.mark.parametrize("job", ["greet_somebdy", str(uuid4())])
+def test_an_unknown_job_is_not_found_and_gets_suggestions(org: Org, run_id: UUID, job: str) -> None:
+    problem = assert_problem(org.viewer.get(f"/runs?job={job}"), 404, "job")
+    assert problem["reason_code"] == "UNKNOWN_TASK"
+    assert ("greet_somebody" in problem["suggestions"]) == (job == "greet_somebdy")
+
+
+def test_a_deleted_jobs_runs_are_found_by_its_id(org: Org, job_id: UUID, run_id: UUID) -> None:
+    org.operator.call("DELETE", f"/scheduler/jobs/{job_id}")
+    assert [run["id"] for run in org.viewer.get(f"/runs?job={job_id}").json["runs"]] == [str(run_id)]
+    assert_problem(org.viewer.get("/runs?job=greet_somebody"), 404, "job")
+
+
+def test_another_orgs_job_has_no_runs_here(other_org: Org, job_id: UUID, run_id: UUID) -> None:
+    assert_problem(other_org.viewer.get(f"/runs?job={job_id}"), 404, "job")
+
+
+def test_a_run_whose_clock_ran_backwards_took_no_time(org: Org, run_id: UUID) -> None:
+    db.session.execute(text("UPDATE runs SET started_at = finished_at + interval '5 s'"))
+    db.session.commit()
+    assert org.viewer.get(f"/runs/{run_id}").json["duration_seconds"] == 0

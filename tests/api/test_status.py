@@ -9,6 +9,7 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.registry import registry
 from console.core.states import Beating
+from console.queue import QueueUnavailable, queues
 from console.services import workers
 from console.worker.execute import execute
 
@@ -77,3 +78,24 @@ def test_a_silent_scheduler_loses_its_colour(app: APIFlask, org: Org, seconds: i
     assert heartbeat["components"]["scheduler"]["status"] == light
     assert heartbeat["status"] == light
     assert heartbeat["age_seconds"] >= seconds
+
+
+def test_without_redis_nothing_is_green(app: APIFlask, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise QueueUnavailable("gone")
+
+    beat(app, Beating.SCHEDULER)
+    beat(app, Beating.WORKER)
+    monkeypatch.setattr(queues, "ping", gone)
+    heartbeat = org.viewer.get("/scheduler/heartbeat").json
+    assert (heartbeat["status"], heartbeat["components"]["redis"]["status"]) == ("red", "red")
+
+
+def test_the_whole_is_as_bad_as_its_worst_part(app: APIFlask, org: Org) -> None:
+    worst = ["green", "yellow", "red"]
+    beat(app, Beating.SCHEDULER)
+    for seconds in (400, 45, 20, 12, 0):
+        beat(app, Beating.WORKER, timedelta(seconds=seconds))
+        heartbeat = org.viewer.get("/scheduler/heartbeat").json
+        parts = [part["status"] for part in heartbeat["components"].values()]
+        assert heartbeat["status"] == max(parts, key=worst.index)

@@ -82,6 +82,30 @@ def test_a_key_that_was_used_for_another_job_is_named(app: APIFlask, org: Org, j
     assert one(RUNS) == 1
 
 
+@pytest.mark.parametrize("body", [{"args": {"name": "crew"}}, {"dry_run": True}])
+def test_a_key_that_was_used_for_another_wish_is_named(
+    org: Org, job_id: UUID, body: dict[str, object]
+) -> None:
+    first = send(org.operator, job_id, "k1", json={"args": {"name": "pier"}})
+    problem = assert_problem(send(org.operator, job_id, "k1", json={"args": {"name": "pier"}, **body}), 422)
+    assert list(problem["errors"]) == ["Idempotency-Key"]
+    assert send(org.operator, job_id, "k1", json={"args": {"name": "pier"}}).json == first.json
+    assert one(RUNS) == 1
+
+
+def test_parallel_wishes_for_a_task_without_a_job_make_one_run(org: Org) -> None:
+    headers, body = {"Idempotency-Key": "m-storm"}, {"task_name": "greet_somebody"}
+
+    def trigger(_: int) -> Any:
+        return org.operator.post("/scheduler/manual-trigger", headers=headers, json=body)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(trigger, range(20)))
+    assert {answer.status_code for answer in answers} == {202}, [answer.text for answer in answers]
+    assert len({answer.json["run_id"] for answer in answers}) == 1
+    assert (one(RUNS), one("SELECT count(*) FROM jobs")) == (1, 1)
+
+
 @pytest.mark.parametrize("key", ["", " ", "x" * 201])
 def test_a_key_that_cannot_be_used_is_named(org: Org, job_id: UUID, key: str) -> None:
     assert_problem(send(org.operator, job_id, key), 422, "Idempotency-Key")
@@ -103,6 +127,12 @@ def test_a_field_that_cannot_be_used_is_named_and_nothing_runs(
 ) -> None:
     assert_problem(send(org.operator, job_id, json=body), 422, field)
     assert one(RUNS) == 0
+
+
+def test_arguments_that_cannot_be_used_say_why(org: Org, job_id: UUID) -> None:
+    problem = assert_problem(send(org.operator, job_id, json={"args": {"name": 5, "x": 1}}), 422, "args.name")
+    assert "args.name: Input should be a valid string" in problem["detail"]
+    assert "args.x: Extra inputs are not permitted" in problem["detail"]
 
 
 def test_arguments_and_dry_run_reach_the_run(org: Org, job_id: UUID) -> None:

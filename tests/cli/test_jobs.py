@@ -1,7 +1,12 @@
 """`job`: the job table at the shell."""
 
 import json
+from dataclasses import replace
 
+import pytest
+
+from console.core.states import RunState
+from console.services import runs
 from tests import factories
 from tests.factories import OrgOf, one
 
@@ -31,6 +36,16 @@ def test_a_job_is_shown_by_any_spelling(console: Console, org: OrgOf) -> None:
     assert "nightly_sweep" in console("job", "show", "nightly_sweep").out
 
 
+def test_a_job_is_shown_with_its_arguments_recipient_and_note(console: Console, org: OrgOf) -> None:
+    factories.job(org, "mark", key="sweep", args={"path": "/dev/null"}, recipient="mara@example.com")
+    console("job", "pause", "sweep", "--note", "rain\x1b[1m")
+    shown = dict(line.split(maxsplit=1) for line in console("job", "show", "sweep").out.splitlines())
+    assert json.loads(shown["args"]) == {"path": "/dev/null"}
+    assert shown["recipient"] == "mara@example.com"
+    assert shown["status_note"] == "rain?[1m"
+    assert "recipient" not in json.loads(console("job", "show", "sweep", "--json").out)
+
+
 def test_an_unknown_job_gets_suggestions(console: Console, org: OrgOf) -> None:
     factories.job(org, key="nightly_sweep")
     assert console("job", "show", "nightly_sweeps").failed(1, "[UNKNOWN_TASK]", "nightly_sweep?")
@@ -51,7 +66,8 @@ def test_run_takes_arguments_and_a_dry_run(console: Console, org: OrgOf) -> None
     run = json.loads(console("job", "run", "mark", "--args", args, "--json").out)
     assert run["args"] == {"path": "/dev/null"}
     assert json.loads(console("job", "run", "succeed", "--dry-run", "--json").out)["dry_run"] is True
-    assert console("job", "run", "mark", "--args", '{"pth": 1}').failed(1, "args")
+    done = console("job", "run", "mark", "--args", '{"pth": 1}')
+    assert done.failed(1, "args.path: Field required", "args.pth: Extra inputs are not permitted")
 
 
 def test_a_refused_run_ends_with_1_and_the_reason(console: Console, org: OrgOf) -> None:
@@ -60,10 +76,20 @@ def test_a_refused_run_ends_with_1_and_the_reason(console: Console, org: OrgOf) 
     assert one("SELECT count(*) FROM runs") == 0
 
 
-def test_who_waits_in_vain_is_told_how_it_stands(console: Console, org: OrgOf) -> None:
+def test_who_waits_in_vain_is_told_how_it_stands_and_where_to_look(console: Console, org: OrgOf) -> None:
     done = console("job", "run", "succeed", "--wait", "0.2")
-    assert done.code == 0
+    run = one("SELECT id::text FROM runs")
+    assert done.failed(1, "not ended within 0.2 s", "its state is queued", f"/runs/{run}")
     assert "queued" in done.out
+
+
+def test_a_run_that_waits_for_its_next_attempt_has_not_ended(
+    console: Console, org: OrgOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = factories.job(org, key="sweep")
+    retrying = replace(factories.run(org, job), state=RunState.RETRYING)
+    monkeypatch.setattr(runs, "wait", lambda *args, **kwargs: retrying)
+    assert console("job", "run", "sweep", "--wait", "3").failed(1, "within 3 s", "its state is retrying")
 
 
 def test_a_job_is_paused_resumed_and_deleted(console: Console, org: OrgOf) -> None:

@@ -7,6 +7,7 @@ import pytest
 from apiflask import APIFlask
 
 from tests import factories
+from tests.conftest import Servers
 from tests.factories import OrgOf, one
 
 from .conftest import Console
@@ -42,6 +43,19 @@ def test_an_invalid_setting_is_named_in_one_line(shell: Console, name: str, valu
 
 def test_a_task_module_that_cannot_be_imported_is_named(shell: Console) -> None:
     assert shell("job", "list", CONSOLE_TASKS="no.such.module").failed(1, "CONSOLE_TASKS", "no.such.module")
+
+
+@pytest.mark.parametrize(
+    "command", [("job", "list"), ("web",), ("scheduler",), ("worker",), ("migrate",), ("run", "list")]
+)
+@pytest.mark.parametrize("text", ["def broken(:\n", "import no_such_module_here\n", "1 / 0\n"])
+def test_a_broken_task_module_is_one_line_that_names_it(
+    shell: Console, servers: Servers, tmp_path: Path, command: tuple[str, ...], text: str
+) -> None:
+    (tmp_path / "broken_tasks.py").write_text(text)
+    path = f"{tmp_path}:{servers.environment['PYTHONPATH']}"
+    done = shell(*command, CONSOLE_TASKS="broken_tasks", PYTHONPATH=path)
+    assert done.failed(1, "CONSOLE_TASKS", "broken_tasks")
 
 
 def test_a_lost_database_is_one_line(shell: Console, tmp_path: Path) -> None:

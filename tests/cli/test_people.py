@@ -3,8 +3,14 @@
 import json
 import re
 
+import pytest
 from flask.testing import FlaskClient
 
+from console.core.clock import utc_now
+from console.core.errors import BadCredentials
+from console.core.states import Role
+from console.services import people
+from console.services.views import SignedIn
 from tests import factories
 from tests.factories import OrgOf, one
 
@@ -55,3 +61,30 @@ def test_a_token_is_revoked_by_its_name_and_no_longer_opens_anything(
     answer = client.get("/api/v1/runs", headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 401
     assert console("token", "revoke", "ci").failed(1, "ci")
+
+
+def test_a_new_password_is_shown_once_and_ends_the_sessions(console: Console, org: OrgOf) -> None:
+    factories.person(org, email="mara@example.com")
+    done = console("user", "password", "Mara@example.com")
+    assert done.code == 0, done
+    shown = re.search(r"shown this once: (\S+)$", done.out.strip())
+    assert shown and len(shown[1]) >= 12
+
+    def enter(password: str) -> SignedIn:
+        return people.sign_in("mara@example.com", password, now=utc_now(), address=None, user_agent=None)
+
+    with pytest.raises(BadCredentials):
+        enter(factories.PASSWORD)
+    assert enter(shown[1]).secret
+    console("user", "password", "mara@example.com")
+    assert one("SELECT count(*) FROM login_sessions WHERE revoked_at IS NULL") == 0
+    assert console("user", "password", "nobody@example.com").failed(1, "nobody@example.com")
+
+
+def test_the_last_active_admin_stays(console: Console, org: OrgOf) -> None:
+    factories.person(org, Role.ADMIN, "boss@example.com")
+    assert console("user", "disable", "boss@example.com").failed(1, "last active admin")
+    assert one("SELECT is_active FROM users")
+    factories.person(org, Role.ADMIN, "deputy@example.com")
+    assert console("user", "disable", "boss@example.com").code == 0
+    assert console("user", "disable", "deputy@example.com").failed(1, "last active admin")

@@ -29,6 +29,8 @@ from console.cli.errors import run
         (["web", "--port", "0"], "--port"),
         (["worker", "--queues", ","], "--queues"),
         (["seed"], "--demo"),
+        (["run", "show", "x"], "x"),
+        (["run", "list", "--state", "sleeping"], "sleeping"),
         (["job", "show", "\udcff"], "UTF-8"),
     ],
 )

@@ -92,6 +92,7 @@ def test_sessions_that_ended_long_ago_go(org: OrgOf) -> None:
     before = OLD + timedelta(days=15)
     assert retention.delete_sessions(org.id, before=before) == 1
     assert one("SELECT count(*) FROM login_sessions") == 2
+    factories.person(org, Role.ADMIN)
     people.set_active(org.admin, email, False, now=NOON)
     assert retention.delete_sessions(org.id, before=NOON + timedelta(seconds=1)) == 1
 

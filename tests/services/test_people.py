@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from console.core.actor import Actor
 from console.core.clock import utc_now
-from console.core.errors import BadCredentials, Forbidden, Invalid, NotFound
+from console.core.errors import BadCredentials, Forbidden, Invalid, NotFound, Refused
 from console.core.states import Role, Trigger
 from console.db.session import db
 from console.services import jobs, people, secrets, triggers
@@ -158,6 +158,7 @@ def test_disabling_a_user_ends_their_sessions_and_tokens_at_once(org: OrgOf, cli
 def test_enabling_a_user_brings_back_tokens_but_no_session(org: OrgOf) -> None:
     ann = factories.person(org, Role.ADMIN)
     session, secret = sign_in(email_of(ann)), factories.token(org, owner=ann)
+    factories.person(org, Role.ADMIN)
     people.set_active(org.admin, email_of(ann), False, now=NOON)
     people.set_active(org.admin, email_of(ann), True, now=NOON)
     assert sitter(session) is None
@@ -390,6 +391,7 @@ def test_no_secret_stands_on_the_trail_or_anywhere_else(org: OrgOf) -> None:
     token = people.create_token(replace(ann, request_id="request-1"), "ci", Role.VIEWER, now=NOON)
     people.revoke_token(ann, token.token.id, now=NOON)
     people.sign_out(session, ann, now=NOON)
+    factories.person(org, Role.ADMIN)
     people.set_active(org.admin, email_of(ann), False, now=NOON)
     kept = "".join(
         row[0]
@@ -410,3 +412,23 @@ def test_no_secret_stands_on_the_trail_or_anywhere_else(org: OrgOf) -> None:
         "token:created",
         "token:revoked",
     }
+
+
+def test_the_last_active_admin_stays(org: OrgOf) -> None:
+    ann = factories.person(org, Role.ADMIN)
+    with pytest.raises(Refused):
+        people.set_active(org.admin, email_of(ann), False, now=NOON)
+    assert one("SELECT is_active FROM users") is True
+    factories.person(org, Role.ADMIN)
+    assert not people.set_active(org.admin, email_of(ann), False, now=NOON).is_active
+
+
+def test_a_new_password_ends_all_sessions_and_the_old_one(org: OrgOf) -> None:
+    ann = factories.person(org, Role.ADMIN)
+    session = sign_in(email_of(ann))
+    made_up = people.set_password(org.admin, email_of(ann), None, now=NOON)
+    assert sitter(session) is None
+    with pytest.raises(BadCredentials):
+        sign_in(email_of(ann))
+    assert sitter(sign_in(email_of(ann), made_up)) is not None
+    assert made_up not in str(factories.rows("SELECT old, new FROM audit_entries"))
