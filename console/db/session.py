@@ -148,8 +148,9 @@ def _roll_back() -> None:
         db.session.remove()
 
 
-GONE = ("08", "57P", "53300")
-"""SQLSTATE classes of a server that is gone, shutting down or full; others mean a wrong statement."""
+GONE = ("08", "25P03", "40", "53300", "57P")
+"""SQLSTATE classes of a server that is gone, shutting down or full, or that ended this transaction because it
+idled or stood in another's way: the same may go well later. Others mean a wrong statement."""
 
 
 def is_unreachable(error: BaseException) -> bool:

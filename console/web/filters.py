@@ -1,6 +1,7 @@
 """Time in words for the templates: relative, on the clock of the org's zone, and exact."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from console.web.pulse import heartbeat
 
 FAR = timedelta(hours=18)
 LATE = timedelta(seconds=60)
+JOINTS = re.compile(r"(?<=_)(?!_)|(?=@)|(?<=\w)(?=\.\w)")
 
 
 def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
@@ -109,9 +111,9 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def breakable(address: str) -> Markup:
-    """A mail address that may break before its @."""
-    return Markup("<wbr>@").join(escape(part) for part in address.split("@"))
+def breakable(text: str) -> Markup:
+    """A key, path or mail address that may break behind its _ and before its @ and dots."""
+    return Markup("<wbr>").join(escape(part) for part in JOINTS.split(text))
 
 
 def register(app: Flask) -> None:

@@ -45,7 +45,7 @@ def test_runs_are_listed_newest_first_and_narrowed(app: APIFlask, console: Conso
 
 def test_an_unknown_job_gets_suggestions(app: APIFlask, console: Console, org: OrgOf) -> None:
     talked(app, org)
-    assert console("run", "list", "--job", "sweeep").failed(1, "[UNKNOWN_TASK]", "sweep?")
+    assert console("run", "list", "--job", "sweeep").failed(1, "[UNKNOWN_TASK]", "Did you mean sweep")
 
 
 def test_a_deleted_jobs_runs_are_found_by_its_id(app: APIFlask, console: Console, org: OrgOf) -> None:

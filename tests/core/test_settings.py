@@ -119,3 +119,30 @@ def test_a_note_of_a_process_that_is_gone_counts_for_nothing(tmp_path: Path) -> 
     assert runfile.read(home) is None
     note.write_text("{")
     assert runfile.read(home) is None
+
+
+def test_the_home_is_a_folder_beside_the_program_whatever_else_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CONSOLE_HOME")
+    monkeypatch.chdir(tmp_path)
+    given(monkeypatch, HOME="/elsewhere", WORKERS="7", TIMEZONE="Nowhere", OUTBOX="1", TASK_MODULES="x")
+    settings = load_environment()
+    assert settings.home == tmp_path / "var"
+    assert (settings.workers, settings.timezone, settings.outbox, settings.task_modules) == (
+        2,
+        "UTC",
+        False,
+        (),
+    )
+
+
+def test_other_commands_know_the_tasks_of_what_is_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    runfile.write(home, "postgresql+psycopg://x@/y", "unix:///z", "smtp://127.0.0.1:1", "shop,stock")
+    assert load_settings().task_modules == ("shop", "stock")
+    given(monkeypatch, CONSOLE_TASKS="other")
+    assert load_settings().task_modules == ("other",)

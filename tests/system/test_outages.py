@@ -19,7 +19,7 @@ import pytest
 from apiflask import APIFlask
 from redis import Redis
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from console.app import create_app
 from console.core.clock import utc_now
@@ -199,6 +199,18 @@ def pulse_when(light: Light, live_workers: int) -> Pulse:
     return found
 
 
+def heard(live_workers: int) -> Pulse:
+    """The pulse once a scheduler and so many workers beat, whatever else is down."""
+
+    def ask() -> Pulse | None:
+        seen = workers.pulse(now=utc_now())
+        return seen if (seen.scheduler, seen.live_workers) == (Light.GREEN, live_workers) else None
+
+    found = eventually(ask)
+    assert found is not None
+    return found
+
+
 def assert_plain(answer: Answer) -> None:
     assert int(answer.headers["Retry-After"]) > 0
     for word in INSIDES:
@@ -336,8 +348,8 @@ def test_a_click_while_redis_is_away_waits_in_postgres_and_runs_when_redis_is_ba
         assert (run.state, run.queued_at) == (RunState.QUEUED, None)
         assert one("SELECT enqueued_at IS NULL FROM runs")
         eventually(lambda: "worker.wait" in machine.log(started[1]))
-        pulse = pulse_when(Light.GREEN, 1)
-        assert not pulse.redis_is_up
+        pulse = heard(1)
+        assert (pulse.redis_is_up, pulse.status) == (False, Light.RED)
         ready = machine.get("/readyz")
         assert ready.status == 503 and '"redis"' in ready.text
         page = machine.get("/", Cookie=f"callboard={cookie}")
@@ -366,7 +378,7 @@ def test_processes_that_start_before_their_servers_wait_for_them(machine: Machin
         eventually(lambda: "worker.wait" in machine.log(worker))
         machine.start_postgres()
         run = factories.run(org, job)
-        pulse_when(Light.GREEN, 1)
+        heard(1)
         assert now_of(org, run).state is RunState.QUEUED
         machine.start_valkey()
         eventually(lambda: has_succeeded(run.id), 10)
@@ -502,3 +514,16 @@ def test_a_frozen_scheduler_turns_yellow_then_red_and_another_takes_over(
             eventually(lambda: one("SELECT min(beat_at) FROM heartbeats") > beat)
     assert rows("SELECT slot FROM runs") == [(job.next_run_at,)]
     assert workers.pulse(now=utc_now()).scheduler is Light.RED
+
+
+@pytest.mark.parametrize("code", ["08006", "25P03", "40001", "40P01", "53300", "57P01", "57P03"])
+def test_an_error_that_passes_makes_a_scheduler_wait_and_not_end(machine: Machine, code: str) -> None:
+    with pytest.raises(Unavailable), transaction():
+        db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$"))
+
+
+@pytest.mark.parametrize("code", ["22P05", "23505", "42P01"])
+def test_an_error_of_a_statement_is_not_taken_for_an_outage(machine: Machine, code: str) -> None:
+    with pytest.raises(DBAPIError) as caught, transaction():
+        db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{code}'; END $$"))
+    assert getattr(caught.value.orig, "sqlstate", None) == code
