@@ -45,6 +45,7 @@ def test_a_revoked_token_ends_at_once(app: APIFlask, org: Org) -> None:
 def test_a_token_of_a_disabled_owner_ends_at_once(app: APIFlask, org: Org) -> None:
     assert org.admin.get("/runs").status_code == 200
     with app.app_context():
+        people.create_user(org.actor, "deputy@harbour.example", Role.ADMIN, password=None, now=utc_now())
         people.set_active(org.actor, "owner@harbour.example", False, now=utc_now())
     assert_problem(org.admin.get("/runs"), 401)
 

@@ -52,7 +52,7 @@ def test_a_scheduler_killed_between_commit_and_push_loses_nothing(
     }
 
 
-def test_an_edit_is_acknowledged_within_a_second_and_shows_as_unapplied_while_no_scheduler_runs(
+def test_an_edit_wakes_the_scheduler_at_once_and_shows_as_unapplied_while_none_runs(
     org: OrgOf, servers: Servers
 ) -> None:
     job = factories.job(org, schedule=EVERY_HOUR)
@@ -81,7 +81,10 @@ def test_a_job_with_a_slot_each_second_has_a_run_for_each_and_does_not_drift(
     slots = [row.slot for row in rows("SELECT slot FROM runs ORDER BY slot")]
     assert slots == [job.next_run_at + timedelta(seconds=number) for number in range(len(slots))]
     assert rows("SELECT DISTINCT state FROM runs") == [("queued",)]
-    assert one("SELECT max(extract(epoch FROM enqueued_at - slot)) FROM runs") < 60
+    lateness = one(
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM enqueued_at - slot)) FROM runs"
+    )
+    assert lateness < 1.5
 
 
 def test_a_flushed_redis_costs_a_starting_scheduler_nothing(
