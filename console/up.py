@@ -84,8 +84,8 @@ def _run(given: Environment) -> None:
         kept: list[Kept] = []
         urls = _servers(given, stack, kept)
         environment = _environment(given, urls)
-        tasks = ",".join(given.task_modules)
-        runfile.write(given.home, urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"], tasks)
+        where = (urls["DATABASE_URL"], urls["REDIS_URL"], urls["SMTP_URL"])
+        runfile.write(given.home, *where, ",".join(given.task_modules), _address(given))
         stack.callback(runfile.remove, given.home)
         supervisor = Supervisor(environment, say)
         stack.callback(_stop, supervisor)
@@ -223,9 +223,12 @@ def _ready(port: int) -> bool:
         connection.close()
 
 
+def _address(given: Environment) -> str:
+    return given.base_url or f"http://localhost:{given.port}"
+
+
 def _greet(given: Environment, welcome: str) -> None:
-    address = given.base_url or f"http://localhost:{given.port}"
-    say(f"\n  Callboard is running: {address}")
+    say(f"\n  Callboard is running: {_address(given)}")
     account = given.admin_email or "the account that was printed at the first start"
     for line in (welcome or f"Sign in with {account}.").splitlines():
         say(f"  {line}")

@@ -120,14 +120,15 @@ document.addEventListener("htmx:sendError", (event) => isPoll(event.detail.elt) 
 document.addEventListener("htmx:timeout", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  const { xhr, elt } = event.detail;
-  if (!isPoll(elt) || !xhr || xhr.status === 0) return;
-  if (xhr.status < 400) succeeded();
-  else if (xhr.status === 401) {
+  const { xhr, requestConfig } = event.detail;
+  // Not detail.elt: when the answer has taken its asker's place, the event is an ancestor's.
+  if (!requestConfig || !isPoll(requestConfig.elt) || !xhr || xhr.status === 0) return;
+  if (xhr.status < 400) {
+    succeeded();
+  } else if (xhr.status === 401) {
     polls.sessionEnded = true;
     becomeStale();
-  }
-  else failed(Number(xhr.getResponseHeader("Retry-After")));
+  } else failed(Number(xhr.getResponseHeader("Retry-After")));
 });
 
 function sayUnsent() {

@@ -19,6 +19,8 @@ class Running:
     smtp_url: str
     task_modules: str = ""
     """What its CONSOLE_TASKS named, so that other commands know the same tasks."""
+    base_url: str = ""
+    """How browsers reach it."""
 
 
 def path_in(home: Path) -> Path:
@@ -34,10 +36,12 @@ def read(home: Path) -> Running | None:
     return running if started_at(running.pid) == running.started else None
 
 
-def write(home: Path, database_url: str, redis_url: str, smtp_url: str, task_modules: str = "") -> None:
+def write(
+    home: Path, database_url: str, redis_url: str, smtp_url: str, task_modules: str = "", base_url: str = ""
+) -> None:
     """Leave the note for this process, readable by its owner only, whole or not at all."""
     pid = os.getpid()
-    note = Running(pid, started_at(pid) or 0, database_url, redis_url, smtp_url, task_modules)
+    note = Running(pid, started_at(pid) or 0, database_url, redis_url, smtp_url, task_modules, base_url)
     draft = path_in(home).with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -145,7 +145,8 @@ def load_settings() -> Settings:
     if running and not given.task_modules:
         values["task_modules"] = tuple(filter(None, running.task_modules.split(",")))
     values["secret_key"] = given.secret_key or secret_key(given.home)
-    values["base_url"] = given.base_url or f"http://localhost:{given.port}"
+    known = running.base_url if running else ""
+    values["base_url"] = given.base_url or known or f"http://localhost:{given.port}"
     return Settings.model_construct(**values)
 
 

@@ -18,7 +18,7 @@ from console.web.pulse import heartbeat
 
 FAR = timedelta(hours=18)
 LATE = timedelta(seconds=60)
-JOINTS = re.compile(r"(?<=_)(?!_)|(?=@)|(?<=\w)(?=\.\w)")
+JOINTS = re.compile(r"(?<=_)(?!_)|(?=@)")
 
 
 def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
@@ -112,7 +112,7 @@ def pretty(value: Any) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """A key, path or mail address that may break behind its _ and before its @ and dots."""
+    """A key or mail address that may break behind its _ and before its @."""
     return Markup("<wbr>").join(escape(part) for part in JOINTS.split(text))
 
 

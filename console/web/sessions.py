@@ -45,12 +45,12 @@ def give_back(response: Response) -> Response:
     return response
 
 
-# From the narrowest, for the first that is exceeded spares the others: nobody can use up for a person
-# at another address more than they could try themselves.
+# The lowest is asked first, and the first that is exceeded spares those above it: what is refused at one
+# address does not use up what the person may try at another.
 @bp.route("/sign-in", methods=["GET", "POST"])
-@limiter.limit("10 per 5 minutes", key_func=_email_from_here, methods=["POST"])
-@limiter.limit("50 per 5 minutes", methods=["POST"])
 @limiter.limit("100 per 5 minutes", key_func=_email, methods=["POST"])
+@limiter.limit("50 per 5 minutes", methods=["POST"])
+@limiter.limit("10 per 5 minutes", key_func=_email_from_here, methods=["POST"])
 def sign_in() -> ResponseReturnValue:
     if request.method == "POST":
         return _check(SignInForm(request.form))
