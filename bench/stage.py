@@ -33,7 +33,7 @@ class Stage:
     """A running set of servers with an empty database and one org."""
 
     app: APIFlask
-    redis: "Redis[bytes]"
+    redis: Redis
     actor: Actor
 
     def command(self, *arguments: str) -> "subprocess.Popen[bytes]":

@@ -362,7 +362,7 @@ def _spawn(
         )
 
 
-def _answers(client: "redis.Redis[bytes]") -> bool:
+def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.ConnectionError:

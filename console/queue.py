@@ -15,7 +15,7 @@ from rq.job import Job as RQJob
 from console.core.states import Priority
 
 LANES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
-_connections: dict[str, "Redis[bytes]"] = {}
+_connections: dict[str, Redis] = {}
 
 
 class QueueUnavailable(Exception):
@@ -66,7 +66,7 @@ class RunTicket(RQJob):
     """
 
     @classmethod
-    def fetch(cls, id: str, connection: "Redis[bytes] | None" = None, serializer: Any = None) -> "RunTicket":
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> "RunTicket":
         """Raises NoSuchJobError for an id that is no UUID."""
         try:
             run_id = UUID(id)
@@ -93,7 +93,7 @@ class RunQueue(Queue):
     job_class = RunTicket
 
     @classmethod
-    def take(cls, lanes: Sequence[str], timeout: float, connection: "Redis[bytes]") -> str | None:
+    def take(cls, lanes: Sequence[str], timeout: float, connection: Redis) -> str | None:
         """The next id of the first lane that has one; None after `timeout` seconds.
 
         Raises `QueueUnavailable`.
@@ -108,7 +108,7 @@ class RunQueue(Queue):
         return bytes(found[1]).decode("utf-8", "replace") if found else None
 
 
-def connect(url: str, *, timeout: float = 2.0) -> "Redis[bytes]":
+def connect(url: str, *, timeout: float = 2.0) -> Redis:
     """A connection that gives up after `timeout` seconds, shared by all who ask for the same."""
     name = f"{url} {timeout}"
     if name not in _connections:
@@ -126,7 +126,7 @@ class RunQueues:
         self._url = url
 
     @property
-    def connection(self) -> "Redis[bytes]":
+    def connection(self) -> Redis:
         if self._url is None:
             raise QueueUnavailable("no REDIS_URL is configured")
         return connect(self._url)

@@ -46,7 +46,7 @@ class DatabaseScheduler(Scheduler):
     """
 
     def __init__(
-        self, app: Flask, connection: "Redis[bytes]", name: str, clock: Callable[[], datetime] = utc_now
+        self, app: Flask, connection: Redis, name: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
         super().__init__(connection=connection, name=name, queue_class=RunQueue)
         settings: Settings = app.extensions["console_settings"]

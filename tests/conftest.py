@@ -96,7 +96,7 @@ def app(one_app: APIFlask, settings: Settings) -> Iterator[APIFlask]:
 
 
 @pytest.fixture
-def redis(app: APIFlask, settings: Settings) -> Iterator["Redis[bytes]"]:
+def redis(app: APIFlask, settings: Settings) -> Iterator[Redis]:
     with Redis.from_url(settings.redis_url) as connection:
         yield connection
 
@@ -112,7 +112,7 @@ def org(app: APIFlask) -> factories.OrgOf:
 
 
 @pytest.fixture
-def worker(app: APIFlask, redis: "Redis[bytes]") -> Iterator[RunWorker]:
+def worker(app: APIFlask, redis: Redis) -> Iterator[RunWorker]:
     """A worker in this process whose horse is a real child; `work(burst=True)` empties the queues."""
     from console.core.registry import registry
 

@@ -54,7 +54,7 @@ class RunWorker(Worker):
         self,
         app: Flask,
         queues: Sequence[str],
-        connection: "Redis[bytes]",
+        connection: Redis,
         name: str,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:

@@ -23,7 +23,7 @@ def one_pass(now: object) -> dispatch.Dispatched:
     return done
 
 
-def test_a_slot_that_is_due_becomes_one_run_and_moves_the_job_on(org: OrgOf, redis: "Redis[bytes]") -> None:
+def test_a_slot_that_is_due_becomes_one_run_and_moves_the_job_on(org: OrgOf, redis: Redis) -> None:
     job = factories.job(org, schedule=EVERY_HOUR, now=NOON)
     assert one_pass(NOON + timedelta(minutes=59)).due == 0
     now = NOON + timedelta(minutes=60, seconds=1)
@@ -125,7 +125,7 @@ def test_two_passes_at_once_never_double_a_slot(app: APIFlask, org: OrgOf) -> No
 
 
 def test_a_failing_task_is_retried_with_backoff_that_postgres_keeps(
-    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]"
+    org: OrgOf, worker: RunWorker, redis: Redis
 ) -> None:
     run = factories.run(org, factories.job(org, "tests.tasks.flaky", args={"attempt": 2}))
     worker.work(burst=True)
@@ -186,7 +186,7 @@ def test_a_renewed_lease_keeps_a_long_run(org: OrgOf) -> None:
     assert dispatch.recover(now=NOON + timedelta(seconds=30)) == 0
 
 
-def test_what_redis_lost_is_pushed_again_once(org: OrgOf, redis: "Redis[bytes]") -> None:
+def test_what_redis_lost_is_pushed_again_once(org: OrgOf, redis: Redis) -> None:
     job = factories.job(org, overlap="allow_all")
     made = {str(factories.run(org, job).id).encode() for _ in range(50)}
     redis.flushall()
@@ -196,9 +196,7 @@ def test_what_redis_lost_is_pushed_again_once(org: OrgOf, redis: "Redis[bytes]")
     assert set(redis.lrange("rq:queue:default", 0, -1)) == made
 
 
-def test_a_run_that_was_committed_and_not_pushed_is_pushed_by_a_later_pass(
-    org: OrgOf, redis: "Redis[bytes]"
-) -> None:
+def test_a_run_that_was_committed_and_not_pushed_is_pushed_by_a_later_pass(org: OrgOf, redis: Redis) -> None:
     factories.job(org, schedule=EVERY_HOUR, now=NOON)
     now = NOON + timedelta(hours=1)
     dispatch.dispatch(scheduler="s", now=now)

@@ -98,7 +98,7 @@ def test_log_and_changes_are_kept_in_their_order(org: OrgOf, worker: RunWorker, 
 
 
 def test_a_ticket_that_is_no_run_id_is_refused(
-    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+    org: OrgOf, worker: RunWorker, redis: Redis, tmp_path: Path
 ) -> None:
     from rq import Queue
 
@@ -113,7 +113,7 @@ def test_a_ticket_that_is_no_run_id_is_refused(
 
 
 def test_a_crafted_hash_under_a_real_run_id_changes_nothing_of_what_is_executed(
-    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+    org: OrgOf, worker: RunWorker, redis: Redis, tmp_path: Path
 ) -> None:
     from rq.job import Job
 
@@ -125,7 +125,7 @@ def test_a_crafted_hash_under_a_real_run_id_changes_nothing_of_what_is_executed(
 
 
 def test_a_run_that_is_pushed_many_times_starts_once(
-    org: OrgOf, worker: RunWorker, redis: "Redis[bytes]", tmp_path: Path
+    org: OrgOf, worker: RunWorker, redis: Redis, tmp_path: Path
 ) -> None:
     path = tmp_path / "marks"
     run = factories.run(org, factories.job(org, "tests.tasks.mark", args={"path": str(path)}))

@@ -27,7 +27,7 @@ CLICK = Request(Trigger.MANUAL)
 
 
 def test_a_slot_that_is_due_already_is_not_slept_over(
-    app: APIFlask, org: OrgOf, redis: "Redis[bytes]", monkeypatch: pytest.MonkeyPatch
+    app: APIFlask, org: OrgOf, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
     factories.job(org, schedule=EVERY_HOUR, now=NOON)
@@ -98,7 +98,7 @@ def test_a_transaction_within_another_one_is_a_mistake_that_is_said(org: OrgOf) 
 
 
 def test_a_run_that_nobody_offers_is_named_after_ten_seconds_and_not_pushed_over_and_over(
-    org: OrgOf, redis: "Redis[bytes]"
+    org: OrgOf, redis: Redis
 ) -> None:
     factories.live_scheduler(now=NOON)
     run = factories.run(org, factories.job(org), now=NOON)

@@ -19,7 +19,7 @@ from tests.factories import OrgOf, one, rows
 CLICK = Request(Trigger.MANUAL)
 
 
-def test_a_click_makes_one_queued_run_that_is_pushed_and_shown(org: OrgOf, redis: "Redis[bytes]") -> None:
+def test_a_click_makes_one_queued_run_that_is_pushed_and_shown(org: OrgOf, redis: Redis) -> None:
     operator = factories.person(org)
     job = factories.job(org)
     run = triggers.send_now(operator, job.id, CLICK, now=utc_now())
@@ -34,7 +34,7 @@ def test_a_click_makes_one_queued_run_that_is_pushed_and_shown(org: OrgOf, redis
 
 
 def test_a_hundred_parallel_clicks_with_one_key_make_one_run_and_equal_answers(
-    app: APIFlask, org: OrgOf, redis: "Redis[bytes]"
+    app: APIFlask, org: OrgOf, redis: Redis
 ) -> None:
     job = factories.job(org)
 

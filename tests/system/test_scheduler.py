@@ -24,7 +24,7 @@ def due_jobs(org: OrgOf, count: int) -> None:
 
 
 def test_two_schedulers_race_over_a_thousand_due_slots_and_double_none(
-    org: OrgOf, servers: Servers, redis: "Redis[bytes]"
+    org: OrgOf, servers: Servers, redis: Redis
 ) -> None:
     due_jobs(org, 1000)
     with process(servers.environment, "scheduler"), process(servers.environment, "scheduler"):
@@ -37,7 +37,7 @@ def test_two_schedulers_race_over_a_thousand_due_slots_and_double_none(
 
 
 def test_a_scheduler_killed_between_commit_and_push_loses_nothing(
-    org: OrgOf, servers: Servers, redis: "Redis[bytes]"
+    org: OrgOf, servers: Servers, redis: Redis
 ) -> None:
     due_jobs(org, 300)
     for _ in range(4):
@@ -88,7 +88,7 @@ def test_a_job_with_a_slot_each_second_has_a_run_for_each_and_does_not_drift(
 
 
 def test_a_flushed_redis_costs_a_starting_scheduler_nothing(
-    org: OrgOf, servers: Servers, redis: "Redis[bytes]"
+    org: OrgOf, servers: Servers, redis: Redis
 ) -> None:
     due_jobs(org, 3)
     redis.flushall()

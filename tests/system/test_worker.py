@@ -103,7 +103,7 @@ def test_a_worker_told_to_stop_ends_a_long_run_within_ten_seconds_and_says_what_
 
 
 def test_flushall_with_two_hundred_queued_runs_loses_none_and_doubles_none(
-    org: OrgOf, servers: Servers, redis: "Redis[bytes]", tmp_path: Path
+    org: OrgOf, servers: Servers, redis: Redis, tmp_path: Path
 ) -> None:
     path = tmp_path / "marks"
     job = factories.job(org, "tests.tasks.mark", args={"path": str(path)})

@@ -21,7 +21,7 @@ def key_in(text: str) -> str:
 
 
 def test_without_javascript_a_page_asks_and_the_click_leads_to_the_run(
-    operator: Visitor, org: OrgOf, redis: "Redis[bytes]"
+    operator: Visitor, org: OrgOf, redis: Redis
 ) -> None:
     job = factories.job(org, name="Sweep the stage")
     page = operator.get(f"/jobs/{job.id}/send-now")
