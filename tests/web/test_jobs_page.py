@@ -300,7 +300,8 @@ def test_redis_down_is_said_on_every_page_and_none_of_them_fails(
             continue
         answer = operator.get(things.fill(rule))
         assert answer.status_code == 200
-        assert "Redis can't be reached: runs wait in Postgres" in words(answer)
+        if answer.mimetype == "text/html":
+            assert "Redis can't be reached: runs wait in Postgres" in words(answer)
 
 
 def test_without_a_session_nothing_is_shown(client: FlaskClient, things: Things) -> None:

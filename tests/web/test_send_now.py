@@ -127,7 +127,7 @@ def test_a_key_of_another_job_is_refused_and_the_form_has_a_new_one(operator: Vi
     operator.post(f"/jobs/{first.id}/send-now", {"idempotency_key": "taken"})
     answer = operator.post(f"/jobs/{second.id}/send-now", {"idempotency_key": "taken"})
     assert answer.status_code == 422
-    assert "Idempotency-Key: was used for another job" in words(answer)
+    assert "Idempotency-Key: was used for another request" in words(answer)
     assert key_in(answer.text) != "taken"
     assert one("SELECT count(*) FROM runs") == 1
 
