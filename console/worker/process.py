@@ -205,7 +205,10 @@ class RunWorker(Worker):
     def _let_go(self) -> None:
         """The attempt is no longer its own: it has ended this very moment, or the scheduler gave it up."""
         self._run_id = None
-        if not isinstance(self._horse.listen(LAST_WORD), Ended):
+        word = self._horse.listen(LAST_WORD)
+        if isinstance(word, Returned):
+            word = self._horse.listen(LAST_WORD)
+        if not isinstance(word, Ended):
             self._horse.kill()
 
     def _patience(self, deadline: datetime | None) -> float:

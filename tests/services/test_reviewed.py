@@ -294,3 +294,18 @@ def test_a_stopped_server_does_not_outlive_the_task_of_a_finished_run(
     monkeypatch.setattr(execution, "finish", late)
     worker.work(burst=True)
     assert runs.get(org.admin, run.id, now=utc_now()).state is RunState.SUCCEEDED
+
+
+def test_a_horse_that_is_done_with_its_run_is_not_killed_for_a_lease_that_has_ended(
+    worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from console.worker.horse import Ended, Returned
+
+    killed: list[bool] = []
+    for words in ([Returned(), Ended()], [Ended()], [Returned(), None], [None]):
+        said = iter(words)
+        monkeypatch.setattr(worker._horse, "listen", lambda _seconds, said=said: next(said))
+        monkeypatch.setattr(worker._horse, "kill", lambda: killed.append(True))
+        before = len(killed)
+        worker._let_go()
+        assert (len(killed) > before) == (words[-1] is None)
