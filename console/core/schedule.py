@@ -1,15 +1,20 @@
 """When a job is due: the six shapes of a schedule and the instants that they name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from cronsim.explain import explain
 
+from console.core.cron import Times, check_cron, regular, times
+from console.core.cron_mistake import LONGEST
 from console.core.errors import Invalid
 from console.core.reasons import Reason
 from console.core.states import Kind
+from console.core.wall import DAY, SECOND, exists, instant, turn_back
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -68,10 +73,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "manual": (),
 }
 YEARS = (1970, 2200)
-LONGEST_CRON = 200
 RANGES = {"hour": (0, 23), "minute": (0, 59), "weekday": (0, 6), "every_seconds": (1, 366 * 86400)}
 MANUAL = Schedule("manual")
-SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def parse(shape: Mapping[str, object]) -> Schedule:
@@ -81,14 +84,14 @@ def parse(shape: Mapping[str, object]) -> Schedule:
         raise _invalid("type", f"must be one of {', '.join(KINDS)}")
     values: dict[str, object] = {name: _field(name, shape.get(name)) for name in FIELDS[type_]}
     schedule = Schedule(type_, **values)  # type: ignore[arg-type]
-    if schedule.kind is Kind.CRON:
-        _check_cron(schedule)
+    if schedule.cron is not None:
+        check_cron(schedule.cron)
     return schedule
 
 
 def _field(name: str, value: object) -> object:
     if name == "cron":
-        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_CRON:
+        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
             raise _invalid("cron", "must be a cron expression of five fields, such as 15 9 * * 1-5")
         return " ".join(value.split())
     if name == "at":
@@ -112,34 +115,6 @@ def _instant(value: object) -> datetime:
     return value.astimezone(UTC)
 
 
-def _check_cron(schedule: Schedule) -> None:
-    if len(schedule.expression.split()) != 5:
-        raise _invalid("cron", "must have five fields: minute, hour, day of month, month, weekday")
-    try:
-        never = next(CronSim(schedule.expression, SOME_DAY), None) is None
-    except CronSimError as error:
-        if not _is_an_impossible_date(schedule.expression):
-            raise _invalid("cron", str(error)) from error
-        never = True
-    if never:
-        raise Invalid(
-            "This never fires; make the job manual.",
-            reason=Reason.NEVER_FIRES,
-            fields={"cron": ["this never fires; make the job manual"]},
-        )
-
-
-def _is_an_impossible_date(expression: str) -> bool:
-    """Whether day and month are each fine and only their meeting, such as 31 February, is not."""
-    minute, hour, day, month, weekday = expression.split()
-    try:
-        CronSim(f"{minute} {hour} * {month} {weekday}", SOME_DAY)
-        CronSim(f"{minute} {hour} {day} * {weekday}", SOME_DAY)
-    except CronSimError:
-        return False
-    return True
-
-
 def _invalid(field: str, text: str) -> Invalid:
     return Invalid(f"{field}: {text}", reason=Reason.INVALID_SCHEDULE, fields={field: [text]})
 
@@ -152,34 +127,80 @@ def first_slot(schedule: Schedule, zone: ZoneInfo, now: datetime) -> datetime | 
 
 
 def next_slot(schedule: Schedule, zone: ZoneInfo, after: datetime) -> datetime | None:
-    """The slot that follows the slot `after`, in UTC; None when there is none.
+    """The slot that follows the instant `after`, in UTC; None when there is none.
 
     Intervals count from the previous slot, so they don't drift. Cron follows Debian's rule for
-    daylight saving: a local time that doesn't exist runs once right after the jump, one that
-    comes twice runs once.
+    daylight saving: a time that doesn't exist runs once right after the jump, one that comes twice
+    runs the first time; with a `*` in front of minute or hour elapsed time counts instead, so that a
+    time runs whenever the clock on the wall shows it.
     """
     if schedule.kind is Kind.INTERVAL:
         return after + timedelta(seconds=schedule.every_seconds or 0)
     if schedule.kind is not Kind.CRON:
         return None
-    found = next(CronSim(schedule.expression, after.astimezone(zone)), None)
-    return found.astimezone(UTC) if found else None
+    named = times(schedule.expression)
+    return (_next_fixed if named.is_fixed else _next_elapsed)(named, zone, after)
 
 
+def _next_fixed(named: Times, zone: ZoneInfo, after: datetime) -> datetime | None:
+    wall = named.after(after.astimezone(zone))
+    while wall is not None:
+        at = instant(wall)
+        if at > after:
+            return at
+        # A wall of the second pass of an overlap, where all were due in the first.
+        wall = named.after(wall)
+    return None
+
+
+def _next_elapsed(named: Times, zone: ZoneInfo, after: datetime) -> datetime | None:
+    local = after.astimezone(zone)
+    wall = named.after(local)
+    if wall is not None and not local.fold and wall - local < DAY:
+        at = wall.astimezone(UTC)
+        # The short way for nearly every slot: no turn lies between the two.
+        if local.utcoffset() == wall.utcoffset() == at.astimezone(zone).utcoffset():
+            return at
+    back = turn_back(after, zone)
+    if back is not None:
+        if not local.fold:
+            wall = named.after(back.wall - SECOND)
+        if wall is not None and wall < back.overlap[1]:
+            return back.at + (wall - back.wall)
+    while wall is not None and not exists(wall):
+        wall = named.after(wall)
+    return instant(wall) if wall else None
+
+
+@lru_cache(maxsize=4096)
 def describe(schedule: Schedule) -> str:
-    """The schedule in words, such as `daily at 09:15` or `every 30 min`."""
-    if schedule.type == "manual":
+    """The schedule in words, such as `daily at 09:15`, `monthly on the 3rd at 08:00` or `every 30 min`."""
+    if schedule.kind is Kind.MANUAL:
         return "only by hand"
-    if schedule.type == "once":
+    if schedule.kind is Kind.ONCE:
         return "once"
-    if schedule.type == "interval":
+    if schedule.kind is Kind.INTERVAL:
         return f"every {_span(schedule.every_seconds or 0)}"
-    clock = f"{schedule.hour or 0:02}:{schedule.minute or 0:02}"
-    if schedule.type == "daily":
-        return f"daily at {clock}"
-    if schedule.type == "weekly":
-        return f"{WEEKDAYS[schedule.weekday or 0]}s at {clock}"
-    return CronSim(schedule.expression, SOME_DAY).explain()
+    plain = regular(schedule.expression)
+    if plain is None:
+        return _explained(schedule.expression)
+    clock = f"{plain.hour:02}:{plain.minute:02}"
+    if plain.weekday is not None:
+        return f"{WEEKDAYS[plain.weekday]}s at {clock}"
+    if plain.day is not None:
+        only = " (in months that have it)" if plain.day > 28 else ""
+        return f"monthly on the {_ordinal(plain.day)} at {clock}{only}"
+    return f"daily at {clock}"
+
+
+def _explained(expression: str) -> str:
+    """cronsim's words, with 21st for its 21th."""
+    return re.sub(r"\b(\d+)th\b", lambda found: _ordinal(int(found[1])), explain(expression))
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}th" if number in (11, 12, 13) else f"{number}{ending}"
 
 
 def _span(seconds: int) -> str:

@@ -36,14 +36,43 @@ def slots(shape: dict[str, object], zone: ZoneInfo, after: datetime, count: int)
         ({"type": "interval", "every_seconds": 1800}, Kind.INTERVAL, "every 30 min"),
         (DAILY, Kind.CRON, "daily at 09:15"),
         ({"type": "weekly", "weekday": 0, "hour": 8, "minute": 0}, Kind.CRON, "Mondays at 08:00"),
+        ({"type": "interval", "every_seconds": 90}, Kind.INTERVAL, "every 90 s"),
+        ({"type": "interval", "every_seconds": 172800}, Kind.INTERVAL, "every 2 d"),
         ({"type": "cron", "cron": "*/5 * * * *"}, Kind.CRON, "Every fifth minute of every hour"),
+        ({"type": "cron", "cron": "15 9 * * *"}, Kind.CRON, "daily at 09:15"),
+        ({"type": "cron", "cron": "0 8 * * SUN"}, Kind.CRON, "Sundays at 08:00"),
+        ({"type": "cron", "cron": "0 8 1 * *"}, Kind.CRON, "monthly on the 1st at 08:00"),
+        ({"type": "cron", "cron": "0 8 3 * *"}, Kind.CRON, "monthly on the 3rd at 08:00"),
+        ({"type": "cron", "cron": "0 8 12 * *"}, Kind.CRON, "monthly on the 12th at 08:00"),
+        ({"type": "cron", "cron": "0 8 22 * *"}, Kind.CRON, "monthly on the 22nd at 08:00"),
+        (
+            {"type": "cron", "cron": "0 8 31 * *"},
+            Kind.CRON,
+            "monthly on the 31st at 08:00 (in months that have it)",
+        ),
+        ({"type": "cron", "cron": "0 8 L * *"}, Kind.CRON, "At 08:00 on the last day of every month"),
+        (
+            {"type": "cron", "cron": "0 8 23 1,2 *"},
+            Kind.CRON,
+            "At 08:00 on the 23rd day of January and February",
+        ),
     ],
 )
 def test_the_kind_and_the_words_come_from_the_shape(shape: dict[str, object], kind: Kind, words: str) -> None:
     assert (parse(shape).kind, describe(parse(shape))) == (kind, words)
 
 
-@pytest.mark.parametrize("shape", [DAILY, {"type": "manual"}, {"type": "interval", "every_seconds": 60}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        DAILY,
+        {"type": "manual"},
+        {"type": "interval", "every_seconds": 60},
+        {"type": "weekly", "weekday": 6, "hour": 8, "minute": 0},
+        {"type": "cron", "cron": "*/5  9 * * mon-fri"},
+        {"type": "once", "at": datetime(2030, 1, 1, 10, tzinfo=HO_CHI_MINH)},
+    ],
+)
 def test_a_shape_survives_the_way_into_the_table_and_back(shape: dict[str, object]) -> None:
     assert parse(parse(shape).as_json()) == parse(shape)
 
@@ -98,6 +127,18 @@ def test_a_time_that_comes_twice_runs_once() -> None:
     first, second = slots(shape, NEW_YORK, before, 2)
     assert first == datetime(2030, 11, 3, 5, 30, tzinfo=UTC)
     assert second == datetime(2030, 11, 4, 6, 30, tzinfo=UTC)
+
+
+def test_a_job_made_in_the_second_pass_of_an_hour_waits_for_the_next_day() -> None:
+    daily = parse({"type": "daily", "hour": 1, "minute": 30})
+    second_pass = datetime(2030, 11, 3, 6, 10, tzinfo=UTC)
+    assert first_slot(daily, NEW_YORK, second_pass) == datetime(2030, 11, 4, 6, 30, tzinfo=UTC)
+
+
+def test_a_schedule_ends_with_the_calendar_and_not_in_an_error() -> None:
+    rare = {"type": "cron", "cron": "0 0 * 2 MON#5"}
+    found = slots(rare, NEW_YORK, datetime(9960, 1, 1, tzinfo=UTC), 5)
+    assert [slot.astimezone(NEW_YORK).year for slot in found] == [9960, 9988]
 
 
 def test_a_quarter_of_an_hour_stays_one_over_the_day_on_which_clocks_go_back() -> None:
