@@ -4,10 +4,16 @@ from flask import Flask
 
 from console.services.jobs import NewJob
 
-TASK_MODULES = ("console.plugins.messages.tasks", "console.plugins.maintenance.tasks")
+TASK_MODULES = (
+    "console.plugins.messages.tasks",
+    "console.plugins.maintenance.tasks",
+    "console.plugins.reports.tasks",
+)
 
 EXAMPLE_MODULES = ("console.plugins.examples.tasks",)
 """What is loaded when CONSOLE_TASKS names nothing."""
+
+REPORT_ZONE = "Asia/Ho_Chi_Minh"
 
 
 def register(app: Flask) -> None:
@@ -21,4 +27,15 @@ def demo_jobs() -> list[NewJob]:
         NewJob(task="perform_system_health_check", schedule={"type": "interval", "every_seconds": 1800}),
         NewJob(task="cleanup_old_runs", schedule={"type": "daily", "hour": 3, "minute": 30}),
         NewJob(task="count_slowly"),
+        *_reports(),
     ]
+
+
+def _reports() -> list[NewJob]:
+    """The reports of the team in Ho Chi Minh City, whose morning this is wherever the console runs."""
+    schedules = {
+        "morning_intelligence_report": {"type": "daily", "hour": 9, "minute": 15},
+        "inventory_health_check": {"type": "interval", "every_seconds": 21600},
+        "weekly_summary_report": {"type": "weekly", "weekday": 0, "hour": 8, "minute": 0},
+    }
+    return [NewJob(task=task, schedule=shape, timezone=REPORT_ZONE) for task, shape in schedules.items()]

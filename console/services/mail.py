@@ -2,7 +2,8 @@
 
 import smtplib
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
@@ -23,12 +24,24 @@ class SendFailed(ConsoleError):
 
 @dataclass(frozen=True)
 class Message:
-    """One message to one or more recipients, sent on behalf of a run."""
+    """One message to one or more recipients, sent on behalf of a run.
+
+    `html` is the same once more for programs that show HTML; `text` says all of it by itself.
+    """
 
     run_id: str
     recipients: tuple[str, ...]
     subject: str
     text: str
+    html: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the server took: the Message-ID, and its answer for each recipient that it refused."""
+
+    message_id: str
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,15 +61,21 @@ def configure(url: str, sender: str) -> None:
 
 def send(message: Message) -> str:
     """Sends the message and answers its Message-ID; raises `SendFailed` with the server's own answer."""
+    return deliver(message).message_id
+
+
+def deliver(message: Message) -> Delivery:
+    """As `send`, and says which of several recipients were refused; `SendFailed` means that all were."""
     if not _server.url:
         raise SendFailed("No mail server is configured: set SMTP_URL.")
     mail = _compose(message)
     try:
         with _connect(_server.url) as server:
-            server.send_message(mail)
+            refused = server.send_message(mail)
     except (smtplib.SMTPException, OSError) as error:
         raise SendFailed(f"The mail server did not take the message: {_answer(error)}") from error
-    return str(mail["Message-ID"])
+    answers = {to: f"{code} {_words(said)}" for to, (code, said) in refused.items()}
+    return Delivery(str(mail["Message-ID"]), answers)
 
 
 def _compose(message: Message) -> EmailMessage:
@@ -68,6 +87,8 @@ def _compose(message: Message) -> EmailMessage:
     mail["Message-ID"] = f"<{message.run_id}@{_server.sender.rsplit('@', 1)[-1]}>"
     mail[RUN_HEADER] = message.run_id
     mail.set_content(message.text)
+    if message.html is not None:
+        mail.add_alternative(message.html, subtype="html")
     return mail
 
 
@@ -91,13 +112,14 @@ def _connect(url: str) -> smtplib.SMTP:
 
 def _answer(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "; ".join(
-            f"{to}: {code} {text.decode('utf-8', 'replace')}" for to, (code, text) in error.recipients.items()
-        )
+        return "; ".join(f"{to}: {code} {_words(said)}" for to, (code, said) in error.recipients.items())
     if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        return f"{error.smtp_code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}"
+        return f"{error.smtp_code} {_words(error.smtp_error)}"
     return str(error) or type(error).__name__
+
+
+def _words(said: bytes | str) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
 
 
 def is_configured() -> bool:

@@ -1,8 +1,10 @@
 """The mail that the embedded catcher accepted, for a newcomer to see it arrive."""
 
+from dataclasses import replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
@@ -65,7 +67,12 @@ def _owner(run_header: str) -> tuple[UUID | None, UUID | None]:
 
 
 def _text(mail: EmailMessage) -> str:
-    body = mail.get_body(preferencelist=("plain", "html"))
+    return _body(mail, "plain", "html")
+
+
+def _body(mail: EmailMessage, *kinds: Literal["plain", "html"]) -> str:
+    """The first part of these kinds that there is; empty when it can't be read."""
+    body = mail.get_body(preferencelist=kinds)
     try:
         return str(body.get_content()) if body else ""
     except (LookupError, UnicodeError):
@@ -95,7 +102,13 @@ def get(actor: Actor, mail_id: UUID) -> Mail:
         )
         if row is None:
             raise NotFound("There is no such mail.")
-        return _view(row)
+        return replace(_view(row), html_text=_html(row.raw))
+
+
+def _html(raw: bytes) -> str | None:
+    """The HTML part as source; None when there is none."""
+    mail = message_from_bytes(raw, policy=policy.default)
+    return storable(_body(mail, "html"), TEXT_LIMIT) or None
 
 
 def _view(row: CaughtMail) -> Mail:

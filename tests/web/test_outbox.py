@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from html import unescape
 
 import pytest
@@ -42,6 +43,24 @@ def test_caught_mail_is_listed_newest_first_and_readable(operator: Visitor, org:
     assert "<b>Hello</b>" not in answer.text
     assert "<b>Hello</b> & welcome" in words(answer)
     assert f'href="/runs/{run.id}"' in answer.text
+
+
+def test_an_html_part_is_shown_as_its_source_and_never_as_a_page(operator: Visitor, org: OrgOf) -> None:
+    message = EmailMessage()
+    message["Subject"], message[RUN_HEADER] = "Both", str(factories.run(org, factories.job(org)).id)
+    message.set_content("The text.")
+    message.add_alternative('<p onclick="x()">The <b>HTML</b> & <script>y()</script></p>', subtype="html")
+    outbox.record(message.as_bytes(), "callboard@localhost", ("a@example.com",), utc_now())
+    mail_id = one("SELECT id FROM caught_mails")
+    answer = operator.get(f"/outbox/{mail_id}")
+    assert "<b>HTML" not in answer.text and "<script>y" not in answer.text and "<p onclick" not in answer.text
+    assert "The text." in words(answer)
+    assert '<p onclick="x()">The <b>HTML</b> & <script>y()</script></p>' in words(answer)
+    assert "'unsafe" not in answer.headers["Content-Security-Policy"]
+
+
+def test_a_mail_without_html_shows_its_text_alone(operator: Visitor, org: OrgOf) -> None:
+    assert "HTML" not in words(operator.get(f"/outbox/{catch(org)}"))
 
 
 def test_an_empty_outbox_says_how_mail_gets_there(operator: Visitor) -> None:

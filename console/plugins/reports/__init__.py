@@ -1,0 +1,1 @@
+"""Reports: what the console knows, put together and mailed."""

@@ -1,0 +1,341 @@
+"""Figures over runs and jobs for reports; each report reads one snapshot, so that its numbers agree.
+
+A run belongs to the period in which it was asked for, and stands there as it stands now. Dry runs are
+left out everywhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Interval,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from console.core.due import LATE_AFTER
+from console.core.errors import NotFound
+from console.core.reasons import Reason
+from console.core.states import JobStatus, Role, RunState
+from console.db.jobs import Job, JobRevision
+from console.db.people import Membership, Org, User
+from console.db.runs import Run
+from console.db.session import db, reading
+from console.services.job_lists import LISTED, coming, job_lines
+from console.services.report_views import (
+    EXECUTED,
+    Capped,
+    DayFigures,
+    JobFigures,
+    LateRun,
+    LongRun,
+    MorningFigures,
+    Period,
+    PersonChanges,
+    ReportFrame,
+    RunGroup,
+    RunTotals,
+    WeekFigures,
+)
+
+TOP = 5
+NOT_RUN = (RunState.SKIPPED, RunState.MISSED)
+BROKEN = (RunState.FAILED, RunState.UNKNOWN)
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """A read whose statements all see the same instant; it can't stand within another transaction."""
+    with reading():
+        db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        yield
+
+
+def admins(org_id: UUID) -> tuple[str, ...]:
+    """The addresses of the org's active admins, in alphabetical order."""
+    query = select(User.email).join(Membership, Membership.user_id == User.id)
+    query = query.where(Membership.org_id == org_id, Membership.role == Role.ADMIN, User.is_active)
+    with reading():
+        return tuple(db.session.scalars(query.order_by(User.email)))
+
+
+def frame(org_id: UUID, run_id: UUID) -> ReportFrame:
+    """What frames the report that this run makes; raises `NotFound`."""
+    asked_at = func.coalesce(Run.slot, Run.requested_at)
+    query = select(Org.name, Org.created_at, Job.timezone, asked_at).join(Job, Job.org_id == Org.id)
+    query = query.join(Run, Run.job_id == Job.id).where(Org.id == org_id, Run.id == run_id)
+    with reading():
+        row = db.session.execute(query).first()
+    if row is None:
+        raise NotFound("There is no such run.")
+    return ReportFrame(*row)
+
+
+def morning(org_id: UUID, period: Period, *, until: datetime, now: datetime) -> MorningFigures:
+    """The runs of a period, and what comes due from `now` up to `until`."""
+    with snapshot():
+        return MorningFigures(
+            totals=_totals(org_id, period, now),
+            failures=_groups(org_id, period, BROKEN),
+            late=_late(org_id, period, now),
+            not_run=_groups(org_id, period, NOT_RUN),
+            longest=_longest(org_id, period),
+            coming=coming(org_id, until, now),
+            at_rest=job_lines(org_id, Job.status.in_((JobStatus.BLOCKED, JobStatus.PAUSED)), by=Job.status),
+        )
+
+
+def week(org_id: UUID, period: Period, before: Period, zone: ZoneInfo, *, now: datetime) -> WeekFigures:
+    """The runs of a period by job and by day of the zone, beside the period before it."""
+    with snapshot():
+        jobs, flakiest, slowest, latest = _by_job(org_id, period, now)
+        shown = {job.job_id for job in (*jobs.items, *flakiest, *slowest, *latest)}
+        return WeekFigures(
+            totals=_totals(org_id, period, now),
+            before=_totals(org_id, before, now),
+            days=_days(org_id, period, zone, now),
+            jobs=jobs,
+            before_by_job=_of_jobs(org_id, before, shown, now),
+            flakiest=flakiest,
+            slowest=slowest,
+            latest=latest,
+            changes=_changes(org_id, period),
+        )
+
+
+# Runs ------------------------------------------------------------------------------------------
+
+
+def _asked(org_id: UUID, period: Period) -> tuple[ColumnElement[bool], ...]:
+    """The runs that were asked for in the period: one range of `ix_runs_recent`."""
+    return (
+        Run.org_id == org_id,
+        Run.requested_at >= period.since,
+        Run.requested_at < period.until,
+        Run.dry_run.is_(False),
+    )
+
+
+def _lateness(now: datetime) -> ColumnElement[timedelta]:
+    """How long after its slot a run began, or has been waiting; null when it has no slot or never began.
+
+    The start of a later attempt overwrites that of the first, so the instant of its decision stands in.
+    A start that jitter alone has moved is late from the time that it chose, as on the run's page.
+    """
+    begun = case(
+        (and_(Run.attempt == 1, Run.started_at.is_not(None)), Run.started_at),
+        (Run.attempt > 0, Run.requested_at),
+        (Run.state == RunState.QUEUED, literal(now, DateTime(timezone=True))),
+    )
+    by_jitter = and_(Run.start_after.is_not(None), Run.decision_code.is_(None))
+    return begun - case((by_jitter, Run.start_after), else_=Run.slot)
+
+
+def _is_late(now: datetime) -> ColumnElement[bool]:
+    return and_(Run.slot.is_not(None), _lateness(now) > literal(LATE_AFTER, Interval))
+
+
+def _totals(org_id: UUID, period: Period, now: datetime) -> RunTotals:
+    late = func.count().filter(_is_late(now))
+    query = select(Run.state, func.count(), late, func.count().filter(Run.attempt > 1))
+    rows = db.session.execute(query.where(*_asked(org_id, period)).group_by(Run.state)).all()
+    states = {RunState(row[0]): row[1] for row in rows}
+    ordered = {state: states[state] for state in RunState if state in states}
+    return RunTotals(ordered, sum(row[2] for row in rows), sum(row[3] for row in rows))
+
+
+def _groups(org_id: UUID, period: Period, states: Sequence[RunState]) -> Capped[RunGroup]:
+    """The runs in these states by job, state and reason: the most frequent ones first."""
+    ids = func.array_agg(aggregate_order_by(Run.id, Run.requested_at.desc()), type_=ARRAY(Run.id.type))
+    by = (Run.job_id, Job.name, Run.state, Run.reason_code)
+    counted = (func.count().label("runs"), func.max(Run.requested_at).label("last_at"))
+    query = select(*by, *counted, ids[1].label("last_run_id"), func.count().over().label("groups"))
+    query = query.join(Job, Job.id == Run.job_id).where(*_asked(org_id, period), Run.state.in_(states))
+    query = query.group_by(*by).order_by(text("runs DESC"), text("last_at DESC"), Job.name, Run.job_id)
+    rows: Sequence[Any] = db.session.execute(query.limit(LISTED)).all()
+    sentences = _sentences([row.last_run_id for row in rows])
+    groups = [_group(row, sentences[row.last_run_id]) for row in rows]
+    return Capped(groups, rows[0].groups if rows else 0)
+
+
+def _sentences(run_ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """Asked for by themselves: a group may have many runs, and each reason may be long."""
+    return {
+        row[0]: row[1] for row in db.session.execute(select(Run.id, Run.reason).where(Run.id.in_(run_ids)))
+    }
+
+
+def _group(row: Any, sentence: str | None) -> RunGroup:
+    return RunGroup(
+        job_id=row.job_id,
+        job_name=row.name,
+        state=RunState(row.state),
+        reason_code=Reason(row.reason_code) if row.reason_code else None,
+        count=row.runs,
+        last_run_id=row.last_run_id,
+        last_at=row.last_at,
+        last_sentence=sentence,
+    )
+
+
+def _late(org_id: UUID, period: Period, now: datetime) -> list[LateRun]:
+    lateness = _lateness(now).label("lateness")
+    query = select(Run.id, Job.name, Run.state, Run.slot, lateness).join(Job, Job.id == Run.job_id)
+    query = query.where(*_asked(org_id, period), _is_late(now))
+    rows: Sequence[Any] = db.session.execute(query.order_by(lateness.desc(), Run.id).limit(LISTED)).all()
+    return [LateRun(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
+
+
+def _longest(org_id: UUID, period: Period) -> list[LongRun]:
+    took = (Run.finished_at - Run.started_at).label("took")
+    query = select(Run.id, Job.name, Run.state, Run.started_at, took).join(Job, Job.id == Run.job_id)
+    query = query.where(*_asked(org_id, period), Run.state.in_(EXECUTED), took.is_not(None))
+    rows: Sequence[Any] = db.session.execute(query.order_by(took.desc(), Run.id).limit(TOP)).all()
+    return [LongRun(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
+
+
+# By job and by day -----------------------------------------------------------------------------
+
+
+def _measures(now: datetime) -> list[ColumnElement[Any]]:
+    """What `JobFigures` says of a job's runs, in its order."""
+    is_executed = Run.state.in_(EXECUTED)
+    is_troubled = and_(is_executed, or_(Run.state.in_(BROKEN), Run.attempt > 1))
+    took = Run.finished_at - Run.started_at
+    return [
+        func.count().label("runs"),
+        func.count().filter(is_executed).label("executed"),
+        func.count().filter(Run.state == RunState.SUCCEEDED).label("succeeded"),
+        func.count().filter(Run.state.in_(BROKEN)).label("failed"),
+        func.count().filter(is_troubled).label("troubled"),
+        func.count().filter(_is_late(now)).label("late"),
+        func.max(_lateness(now)).filter(_is_late(now)).label("worst_lateness"),
+        func.avg(took).filter(is_executed).label("mean_duration"),
+        func.max(took).filter(is_executed).label("longest_duration"),
+    ]
+
+
+Lists = tuple[Capped[JobFigures], list[JobFigures], list[JobFigures], list[JobFigures]]
+
+
+def _by_job(org_id: UUID, period: Period, now: datetime) -> Lists:
+    """The busiest jobs, the flakiest, the slowest and the latest, out of one pass over the period."""
+    per_job = select(Run.job_id, *_measures(now)).where(*_asked(org_id, period)).group_by(Run.job_id)
+    seen = per_job.cte("seen")
+    share = seen.c.troubled * 1.0 / func.nullif(seen.c.executed, 0)
+    orders: dict[str, Sequence[ColumnElement[Any]]] = {
+        "busiest": (seen.c.runs.desc(),),
+        "flakiest": (share.desc().nulls_last(), seen.c.troubled.desc()),
+        "slowest": (seen.c.mean_duration.desc().nulls_last(),),
+        "latest": (seen.c.worst_lateness.desc().nulls_last(),),
+    }
+    ranks = [
+        func.row_number().over(order_by=[*order, seen.c.job_id]).label(name) for name, order in orders.items()
+    ]
+    ranked = select(seen, func.count().over().label("jobs"), *ranks).cte("ranked")
+    is_top = or_(ranked.c.busiest <= LISTED, *(ranked.c[name] <= TOP for name in orders))
+    rows = db.session.execute(select(ranked).where(is_top)).all()
+    names = _names([row.job_id for row in rows])
+    return (
+        Capped(_top(rows, names, "busiest", LISTED), rows[0].jobs if rows else 0),
+        [job for job in _top(rows, names, "flakiest", TOP) if job.troubled],
+        [job for job in _top(rows, names, "slowest", TOP) if job.mean_duration is not None],
+        [job for job in _top(rows, names, "latest", TOP) if job.late],
+    )
+
+
+def _names(job_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Asked for by themselves: Postgres can't know how few jobs a ranking leaves, and would join them all."""
+    return {row[0]: row[1] for row in db.session.execute(select(Job.id, Job.name).where(Job.id.in_(job_ids)))}
+
+
+def _top(rows: Sequence[Any], names: Mapping[UUID, str], rank: str, limit: int) -> list[JobFigures]:
+    ranked = sorted(rows, key=lambda row: int(getattr(row, rank)))
+    return [_job_figures(row, names[row.job_id]) for row in ranked if getattr(row, rank) <= limit]
+
+
+def _job_figures(row: Any, name: str) -> JobFigures:
+    return JobFigures(
+        job_id=row.job_id,
+        name=name,
+        runs=row.runs,
+        executed=row.executed,
+        succeeded=row.succeeded,
+        failed=row.failed,
+        troubled=row.troubled,
+        late=row.late,
+        worst_lateness=row.worst_lateness,
+        mean_duration=row.mean_duration,
+        longest_duration=row.longest_duration,
+    )
+
+
+def _of_jobs(org_id: UUID, period: Period, job_ids: set[UUID], now: datetime) -> dict[UUID, JobFigures]:
+    """The figures of some jobs in another period: one range of `ix_runs_job` for each."""
+    query = select(Run.job_id, Job.name, *_measures(now)).join(Job, Job.id == Run.job_id)
+    query = query.where(*_asked(org_id, period), Run.job_id.in_(job_ids)).group_by(Run.job_id, Job.name)
+    return {row.job_id: _job_figures(row, row.name) for row in db.session.execute(query)}
+
+
+def _days(org_id: UUID, period: Period, zone: ZoneInfo, now: datetime) -> list[DayFigures]:
+    """One line for each calendar day that the period touches, those without a run included."""
+    bounds = day_bounds(period, zone)
+    day = func.width_bucket(Run.requested_at, cast(bounds, ARRAY(DateTime(timezone=True)))).label("day")
+    late, retried = func.count().filter(_is_late(now)), func.count().filter(Run.attempt > 1)
+    query = select(day, Run.state, func.count(), late, retried).where(*_asked(org_id, period))
+    rows = db.session.execute(query.group_by(day, Run.state)).all()
+    return [
+        DayFigures(Period(*pair), _day_totals([row for row in rows if row[0] == number]))
+        for number, pair in enumerate(pairwise(bounds), start=1)
+    ]
+
+
+def _day_totals(rows: Sequence[Any]) -> RunTotals:
+    states = {RunState(row[1]): int(row[2]) for row in rows}
+    return RunTotals(states, sum(row[3] for row in rows), sum(row[4] for row in rows))
+
+
+def day_bounds(period: Period, zone: ZoneInfo) -> list[datetime]:
+    """The period's ends and every midnight of the zone between them, in their order, in UTC."""
+    bounds = [period.since]
+    day = period.since.astimezone(zone).date()
+    while True:
+        day += timedelta(days=1)
+        midnight = datetime.combine(day, time(), zone).astimezone(UTC)
+        if midnight >= period.until:
+            return [*bounds, period.until]
+        bounds.append(midnight)
+
+
+def _changes(org_id: UUID, period: Period) -> Capped[PersonChanges]:
+    """Who made and changed jobs, the busiest first."""
+    created = func.count().filter(JobRevision.revision == 1)
+    query = select(
+        JobRevision.actor,
+        created,
+        func.count() - created,
+        func.count(JobRevision.job_id.distinct()),
+        func.count().over(),
+    )
+    query = query.where(
+        JobRevision.org_id == org_id,
+        JobRevision.created_at >= period.since,
+        JobRevision.created_at < period.until,
+    )
+    query = query.group_by(JobRevision.actor).order_by(func.count().desc(), JobRevision.actor)
+    rows = db.session.execute(query.limit(LISTED)).all()
+    return Capped([PersonChanges(*row[:4]) for row in rows], rows[0][4] if rows else 0)
