@@ -35,11 +35,12 @@ log = structlog.get_logger()
 class DatabaseScheduler(Scheduler):
     """Turns due slots into runs and pushes them to RQ.
 
-    Its life: 1 it listens on Postgres; 2 it acknowledges the revisions that it finds; 3 it decides
-    the due slots in batches, each in a transaction of its own that locks the rows it decides, so
-    that any number of schedulers may run; 4 it pushes the tickets of each batch after its commit;
-    5 every few seconds it pushes what a crash kept from Redis and settles runs whose worker fell
-    silent; 6 it waits for the bell, the next slot, a signal, or 3 s, and begins again.
+    Its life: 1 it listens on Postgres; 2 it acknowledges the revisions that it finds, and lets go
+    what was held until now; 3 it decides the due slots in batches, each in a transaction of its own
+    that locks the rows it decides, so that any number of schedulers may run; 4 it pushes the tickets
+    of each batch after its commit; 5 every few seconds it pushes what a crash kept from Redis and
+    settles runs whose worker fell silent; 6 it waits for the bell, the next slot, the start of a held
+    run, a signal, or 3 s, and begins again.
 
     Nothing about a schedule is kept in Redis or in memory. The lock and the birth key of the
     original have no part here, for row locks and heartbeats in Postgres take their place.
@@ -58,6 +59,7 @@ class DatabaseScheduler(Scheduler):
         self._reached_at: datetime | None = None
         self._swept_at: datetime | None = None
         self._beaten_at: datetime | None = None
+        self._has_held = False
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_writer, False)
 
@@ -85,11 +87,19 @@ class DatabaseScheduler(Scheduler):
         """
         dispatch.acknowledge()
         pushing.push_tickets(dispatch.retry_due(now=self._clock()), now=self._clock())
+        self._release()
         due = self._batch()
-        if due < dispatch.BATCH:
-            return due
-        with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
-            return due + sum(pool.map(lambda _: self._drain(), range(LANES)))
+        if due == dispatch.BATCH:
+            with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
+                due += sum(pool.map(lambda _: self._drain(), range(LANES)))
+        if self._has_held:
+            self._release()
+        return due
+
+    def _release(self) -> None:
+        """Stops what gives way to a held run, and lets go what need not be held any longer."""
+        self._has_held = False
+        pushing.push_tickets(dispatch.release(now=self._clock()), now=self._clock())
 
     def heartbeat(self) -> None:
         now = self._clock()
@@ -142,6 +152,7 @@ class DatabaseScheduler(Scheduler):
         """Decides and pushes one batch; answers how many jobs were due."""
         done = dispatch.dispatch(scheduler=self.name, now=self._clock())
         pushing.push_tickets(done.tickets, now=self._clock())
+        self._has_held = self._has_held or done.held > 0
         return done.due
 
     def _drain(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.core.reasons import Reason
-from console.core.states import Beating, Light, RunState
+from console.core.states import Beating, Hold, Light, RunState
 
 SILENT_AFTER = timedelta(seconds=10)
 THRESHOLDS = {
@@ -53,6 +53,8 @@ class Timestamps:
     started_at: datetime | None
     finished_at: datetime | None
     seen_at: datetime | None
+    held_by: Hold | None = None
+    start_after: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class Surroundings:
     worker_name: str | None
     worker_silence: timedelta | None
     retry_at: datetime | None
+
+
+WAITS = {
+    Hold.JITTER: "waits for its own time to start (jitter)",
+    Hold.BUFFER_ONE: "waits for the run before it to end",
+    Hold.CANCEL_OTHER: "waits for the run before it to be stopped",
+    Hold.PAUSE: "waits for its job to be resumed",
+}
+"""What a held run waits for."""
 
 
 def hops(stamps: Timestamps) -> list[Hop]:
@@ -95,6 +106,8 @@ def _with_durations(steps: Sequence[tuple[str, datetime | None]]) -> list[Hop]:
 
 def silence(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
     """Why an active run has not moved for 10 s; None when it moves or has ended."""
+    if stamps.held_by is not None:
+        return _silent_hold(stamps, around, now)
     if stamps.state is RunState.QUEUED:
         return _silent_queue(stamps, around, now)
     if stamps.state is RunState.RUNNING:
@@ -104,8 +117,17 @@ def silence(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence 
     return None
 
 
+def _silent_hold(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
+    """A held run is no silent one, unless nothing is there that would let it go."""
+    if stamps.held_by is Hold.PAUSE or now - (stamps.start_after or stamps.requested_at) < SILENT_AFTER:
+        return None
+    if light_of(Beating.SCHEDULER, around.scheduler_age) is Light.GREEN:
+        return None
+    return Silence("queued", Reason.SCHEDULER_DOWN, "held, and the scheduler that would let it go is down")
+
+
 def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
-    if now - (stamps.queued_at or stamps.requested_at) < SILENT_AFTER:
+    if now - (stamps.queued_at or stamps.start_after or stamps.requested_at) < SILENT_AFTER:
         return None
     if stamps.queued_at is None:
         return _silent_push(around)

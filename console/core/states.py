@@ -62,7 +62,18 @@ class Overlap(StrEnum):
     """What a due slot does while an earlier run of its job is still active."""
 
     SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
     ALLOW_ALL = "allow_all"
+    CANCEL_OTHER = "cancel_other"
+
+
+class Hold(StrEnum):
+    """What keeps a queued run from its push: its own time, the run before it, or the pause of its job."""
+
+    JITTER = "jitter"
+    BUFFER_ONE = "buffer_one"
+    CANCEL_OTHER = "cancel_other"
+    PAUSE = "pause"
 
 
 class CatchUp(StrEnum):

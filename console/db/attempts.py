@@ -13,7 +13,11 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from console.core.reasons import Reason
+from console.core.states import Overlap
 from console.db.session import db
+
+WAITING = [Overlap.BUFFER_ONE.value, Overlap.CANCEL_OTHER.value]
 
 CLAIM = text(
     """
@@ -21,7 +25,7 @@ CLAIM = text(
         UPDATE runs SET state = 'running', attempt = attempt + 1, worker = :worker, started_at = :now,
             beat_at = :now, lease_until = :lease_until, retry_at = NULL, reason_code = NULL, reason = NULL,
             error = NULL, progress = NULL
-        WHERE id = :run_id AND state = 'queued' AND task = ANY(CAST(:offered AS text[]))
+        WHERE id = :run_id AND state = 'queued' AND held_by IS NULL AND task = ANY(CAST(:offered AS text[]))
         RETURNING id, org_id, job_id, task, trigger, attempt, args, dry_run, recipient
     ), shown AS (
         UPDATE jobs SET changed_at = :now FROM taken WHERE jobs.id = taken.job_id RETURNING jobs.deleted_at
@@ -36,7 +40,8 @@ END = text(
         UPDATE runs SET state = :state, reason_code = :reason_code, reason = :reason, result = :result,
             error = :error, changes = :changes, finished_at = :now, lease_until = NULL
         WHERE id = :run_id AND state = 'running' AND attempt = :attempt
-        RETURNING id, job_id, dry_run
+        RETURNING id, job_id, dry_run,
+            CASE WHEN decision_code = :late THEN decision END AS lateness
     ), shown AS (
         UPDATE jobs SET changed_at = :now,
             active_run_id = CASE WHEN active_run_id = ended.id THEN (
@@ -51,7 +56,8 @@ END = text(
             last_run_state = CASE WHEN dry_run THEN last_run_state ELSE :state END,
             last_run_at = CASE WHEN dry_run THEN last_run_at ELSE :now END,
             last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
-            last_run_note = CASE WHEN dry_run THEN last_run_note ELSE :note END,
+            last_run_note = CASE WHEN dry_run THEN last_run_note
+                                 ELSE nullif(concat_ws(' · ', CAST(:note AS text), lateness), '') END,
             status = CASE WHEN dry_run THEN status
                           WHEN kind = 'once' AND :state = 'succeeded' THEN :once_status
                           WHEN status = 'paused' THEN status
@@ -59,8 +65,9 @@ END = text(
             status_reason = CASE WHEN NOT dry_run AND status <> 'paused' AND kind = 'once'
                                  THEN :reason_code ELSE status_reason END
         FROM ended WHERE jobs.id = ended.job_id
+        RETURNING active_run_id IS NOT NULL AND overlap = ANY(CAST(:waiting AS text[])) AS may_wait
     )
-    SELECT id FROM ended
+    SELECT id, CASE WHEN may_wait THEN pg_notify(:channel, '') END FROM ended LEFT JOIN shown ON true
     """
 ).bindparams(
     bindparam("result", type_=JSONB(none_as_null=True)),
@@ -116,6 +123,17 @@ class End:
     once_status: str
 
 
-def end(ending: End, *, now: datetime) -> bool:
-    """Ends a running attempt; False when the attempt of this number runs no more."""
-    return db.session.execute(END, vars(ending) | {"now": now}).first() is not None
+def end(ending: End, *, channel: str, now: datetime) -> bool:
+    """Ends a running attempt; False when the attempt of this number runs no more.
+
+    A job whose overlap policy holds runs, and which still has an active one, rings the `channel`:
+    one that waits for this end may begin. It hangs on the job's row, which is read as it is when
+    it is written, and so can't overlook a run that was held this very moment.
+    """
+    values = vars(ending) | {
+        "now": now,
+        "channel": channel,
+        "late": Reason.SCHEDULER_DOWN,
+        "waiting": WAITING,
+    }
+    return db.session.execute(END, values).first() is not None

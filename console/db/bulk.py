@@ -19,21 +19,26 @@ class NewRun:
     queue: str
     priority: str
     state: str
-    reason_code: str | None
-    reason: str | None
     slot: datetime
-    finished_at: datetime | None
+    reason_code: str | None = None
+    reason: str | None = None
+    finished_at: datetime | None = None
+    decision_code: str | None = None
+    decision: str | None = None
+    held_by: str | None = None
+    start_after: datetime | None = None
 
 
 @dataclass(frozen=True)
 class JobStep:
     """What a pass does to a job: its next slot, its newest queued run, and its newest decided one.
 
-    `status` is the new status or None to keep it.
+    `applied_revision` is the one that the pass acts on, `status` the new status; None keeps either.
     """
 
     job_id: UUID
     next_run_at: datetime | None
+    applied_revision: int | None = None
     status: str | None = None
     status_reason: str | None = None
     queued_run: UUID | None = None
@@ -46,16 +51,19 @@ class JobStep:
 INSERT_RUNS = text(
     """
     INSERT INTO runs (org_id, job_id, task, queue, priority, trigger, state, reason_code, reason, slot,
-                      revision, args, recipient, finished_at, requested_by, requested_at)
+                      revision, args, recipient, finished_at, requested_by, requested_at,
+                      decision_code, decision, held_by, start_after)
     SELECT jobs.org_id, jobs.id, jobs.task, given.queue, given.priority, :trigger, given.state,
            given.reason_code, given.reason, given.slot, jobs.revision, jobs.args, jobs.recipient,
-           given.finished_at, :scheduler, :now
+           given.finished_at, :scheduler, :now,
+           given.decision_code, given.decision, given.held_by, given.start_after
     FROM json_to_recordset(CAST(:rows AS json))
       AS given (job_id uuid, queue text, priority text, state text, reason_code text, reason text,
-                slot timestamptz, finished_at timestamptz)
+                slot timestamptz, finished_at timestamptz, decision_code text, decision text,
+                held_by text, start_after timestamptz)
     JOIN jobs ON jobs.id = given.job_id
     ON CONFLICT (job_id, slot) DO NOTHING
-    RETURNING id, job_id, queue, priority, state, slot
+    RETURNING id, job_id, queue, priority, state, slot, held_by
     """
 )
 
@@ -65,7 +73,7 @@ STEP_JOBS = text(
         next_run_at = given.next_run_at,
         status = coalesce(given.status, jobs.status),
         status_reason = CASE WHEN given.status IS NULL THEN jobs.status_reason ELSE given.status_reason END,
-        applied_revision = jobs.revision,
+        applied_revision = coalesce(given.applied_revision, jobs.applied_revision),
         changed_at = :now,
         active_run_id = coalesce(given.queued_run, jobs.active_run_id),
         last_run_id = coalesce(given.ended_run, jobs.last_run_id),
@@ -74,8 +82,9 @@ STEP_JOBS = text(
         last_run_reason = CASE WHEN given.ended_run IS NULL THEN last_run_reason ELSE given.ended_code END,
         last_run_note = CASE WHEN given.ended_run IS NULL THEN last_run_note ELSE given.ended_text END
     FROM json_to_recordset(CAST(:rows AS json))
-      AS given (job_id uuid, next_run_at timestamptz, status text, status_reason text, queued_run uuid,
-                ended_run uuid, ended_state text, ended_code text, ended_text text)
+      AS given (job_id uuid, next_run_at timestamptz, applied_revision integer, status text,
+                status_reason text, queued_run uuid, ended_run uuid, ended_state text, ended_code text,
+                ended_text text)
     WHERE jobs.id = given.job_id
     """
 )
@@ -91,6 +100,7 @@ class InsertedRun:
     priority: str
     state: str
     slot: datetime
+    held_by: str | None
 
 
 def insert_runs(runs: Sequence[NewRun], *, trigger: str, scheduler: str, now: datetime) -> list[InsertedRun]:
@@ -105,9 +115,18 @@ def step_jobs(steps: Sequence[JobStep], *, now: datetime) -> None:
 
 
 def _rows(items: Sequence[NewRun] | Sequence[JobStep]) -> str:
-    """A batch as one JSON text, which is built and read several times as fast as an array per column."""
-    return json.dumps([vars(item) for item in items], default=_text)
+    """A batch as one JSON text, which is built and read several times as fast as an array per column.
+
+    What is not there is null to Postgres; most items have most of their fields empty.
+    """
+    present = [{name: value for name, value in vars(item).items() if value is not None} for item in items]
+    return json.dumps(present, default=_text)
 
 
 def _text(value: UUID | datetime) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return value.hex if isinstance(value, UUID) else value.isoformat()
+
+
+def uuid_array(ids: Sequence[UUID]) -> str:
+    """Ids as one text for `CAST(:ids AS uuid[])`, built several times as fast as a bound list of them."""
+    return "{" + ",".join([id_.hex for id_ in ids]) + "}"

@@ -56,6 +56,7 @@ class Job(Record):
     overlap: Mapped[str] = mapped_column(server_default=text("'skip'"))
     catch_up: Mapped[str] = mapped_column(server_default=text("'latest'"))
     catch_up_window_seconds: Mapped[int | None]
+    jitter_seconds: Mapped[int | None]
     status: Mapped[str] = mapped_column(server_default=text("'scheduled'"))
     status_reason: Mapped[str | None]
     status_note: Mapped[str | None]

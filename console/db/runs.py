@@ -7,12 +7,12 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from console.core.states import ACTIVE, RunState, Trigger
+from console.core.states import ACTIVE, Hold, RunState, Trigger
 from console.db.columns import Id, Instant, JsonList, JsonObject, OrgId
 from console.db.session import Record
 
 
-def listed(values: type[RunState] | type[Trigger] | tuple[RunState, ...]) -> str:
+def listed(values: type[RunState] | type[Trigger] | type[Hold] | tuple[RunState, ...]) -> str:
     return ", ".join(repr(value.value) for value in values)
 
 
@@ -20,13 +20,18 @@ class Run(Record):
     """One execution, or one decision not to execute.
 
     `attempt` counts the starts; `lease_until` is how long the worker that holds the attempt may be
-    silent. `enqueued_at` is null while the run waits for its push to Redis.
+    silent. `enqueued_at` is null while the run waits for its push to Redis. A run with `held_by` is
+    queued and not to be pushed yet: not before `start_after`, or not before other runs have ended.
+    `decision` says for good what a policy made of its slot; `reason` changes with each attempt.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         CheckConstraint(f"state IN ({listed(RunState)})", name="state"),
         CheckConstraint(f"trigger IN ({listed(Trigger)})", name="trigger"),
+        CheckConstraint(
+            f"held_by IS NULL OR held_by IN ({listed(Hold)}) AND state = 'queued'", name="held_by"
+        ),
         UniqueConstraint("job_id", "slot"),
         Index(
             "uq_runs_org_id_idempotency_key",
@@ -42,6 +47,7 @@ class Run(Record):
         Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
         Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
         Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("ix_runs_held", "held_by", "start_after", postgresql_where=text("held_by IS NOT NULL")),
         # Half of each page stays free, so that the push and the worker write beside the row they change
         # without touching an index; a run is rewritten about three times in its life.
         {"postgresql_with": {"fillfactor": 50}},
@@ -70,6 +76,13 @@ class Run(Record):
     finished_at: Mapped[Instant | None]
     seen_at: Mapped[Instant | None]
     retry_at: Mapped[Instant | None]
+    held_by: Mapped[str | None]
+    start_after: Mapped[Instant | None]
+    stop_requested_at: Mapped[Instant | None]
+    stop_code: Mapped[str | None]
+    stop_text: Mapped[str | None]
+    decision_code: Mapped[str | None]
+    decision: Mapped[str | None]
     lease_until: Mapped[Instant | None]
     beat_at: Mapped[Instant | None]
     worker: Mapped[str | None]

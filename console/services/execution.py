@@ -1,13 +1,13 @@
 """What happens to a run while a worker has it; every write holds for its own attempt alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, case, insert, null, select, update
+from sqlalchemy import Update, case, insert, null, select, text, update
 
 from console.core.actor import Actor
 from console.core.reasons import Reason
@@ -19,7 +19,7 @@ from console.db import attempts
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
-from console.services import audit
+from console.services import audit, wakeups
 
 LEASE = timedelta(seconds=20)
 STARTS_AFTER_LOSS = 3
@@ -33,12 +33,19 @@ QUEUED_AGAIN: dict[str, Any] = {
     "progress": null(),
 }
 ONCE_ENDS = {RunState.SUCCEEDED: JobStatus.SENT, RunState.SKIPPED: JobStatus.SKIPPED}
+STOP_ASKED = text(
+    "SELECT stop_code, stop_text FROM runs WHERE id = :run_id AND attempt = :attempt "
+    "AND state = 'running' AND stop_requested_at IS NOT NULL"
+)
 _random = Random()  # noqa: S311  (spreads retries; no secret)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A started attempt: what the worker needs to execute it, and the number that guards its writes."""
+    """A started attempt: what the worker needs to execute it, and the number that guards its writes.
+
+    `stop` is how it is to end if somebody asked for its stop.
+    """
 
     run_id: UUID
     org_id: UUID
@@ -50,6 +57,7 @@ class Claim:
     dry_run: bool
     recipient: str | None
     worker: str
+    stop: "Outcome | None" = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,17 @@ def renew(run_id: UUID, attempt: int, *, now: datetime) -> bool:
         return db.session.execute(longer.returning(Run.id)).first() is not None
 
 
+def stop_asked(run_id: UUID, attempt: int) -> Outcome | None:
+    """How a running attempt is to end, when its stop was asked for; None when it may go on."""
+    with reading():
+        row = db.session.execute(STOP_ASKED, {"run_id": run_id, "attempt": attempt}).first()
+        return _stopped(row.stop_code, row.stop_text) if row else None
+
+
+def _stopped(code: str, sentence: str) -> Outcome:
+    return Outcome(RunState.STOPPED, Reason(code), sentence)
+
+
 def held(run_id: UUID, attempt: int) -> Claim | None:
     """The running attempt of this number; None when it has ended or is another's."""
     query = select(Run).where(Run.id == run_id, Run.attempt == attempt, Run.state == RunState.RUNNING)
@@ -132,6 +151,11 @@ def _attempt(run_id: UUID, attempt: int) -> Update:
 
 def _mine(found: Claim) -> Update:
     return _attempt(found.run_id, found.attempt)
+
+
+def _again(found: Claim) -> Update:
+    """For another attempt, which there is none of once the stop was asked for."""
+    return _mine(found).where(Run.stop_requested_at.is_(None))
 
 
 def note(found: Claim, *, lines: Sequence[tuple[datetime, str]], progress: Mapping[str, Any] | None) -> bool:
@@ -150,10 +174,17 @@ def note(found: Claim, *, lines: Sequence[tuple[datetime, str]], progress: Mappi
 
 
 def finish(found: Claim, outcome: Outcome, *, now: datetime) -> RunState | None:
-    """Records how the attempt ended, or that it will be tried again; None when it is not the worker's."""
+    """Records how the attempt ended, or that it will be tried again; None when it is not the worker's.
+
+    One that failed after its stop was asked for is not tried again: it ends as stopped.
+    """
     task = registry.get(found.task)
     if outcome.state is RunState.FAILED and _may_retry(task, found):
-        return _retry(found, outcome, task, now)
+        state = _retry(found, outcome, task, now)
+        stop = stop_asked(found.run_id, found.attempt) if state is None else None
+        if stop is None:
+            return state
+        outcome = replace(outcome, state=stop.state, reason=stop.reason, detail=stop.detail)
     with transaction():
         if not _write(found, outcome, now):
             return None
@@ -178,7 +209,7 @@ def _retry(found: Claim, outcome: Outcome, task: Task | None, now: datetime) -> 
         "retry_at": now + delay,
     }
     with transaction():
-        if db.session.execute(_mine(found).values(values).returning(Run.id)).first() is None:
+        if db.session.execute(_again(found).values(values).returning(Run.id)).first() is None:
             return None
         is_paused = Job.status == JobStatus.PAUSED
         shown = update(Job).where(Job.id == found.job_id)
@@ -201,7 +232,7 @@ def _write(found: Claim, outcome: Outcome, now: datetime) -> bool:
         note=_note(outcome),
         once_status=ONCE_ENDS.get(outcome.state, JobStatus.FAILED),
     )
-    return attempts.end(ending, now=now)
+    return attempts.end(ending, channel=wakeups.CHANNEL, now=now)
 
 
 def _note(outcome: Outcome) -> str | None:
@@ -213,9 +244,11 @@ def _note(outcome: Outcome) -> str | None:
 def lose(found: Claim, *, detail: str, now: datetime) -> RunState | None:
     """Records that the attempt's process is gone.
 
-    An idempotent task starts again (up to three times in all), another one ends as `unknown`:
-    nobody knows whether its side effect happened.
+    One whose stop was asked for is stopped. An idempotent task starts again (up to three times in
+    all), another one ends as `unknown`: nobody knows whether its side effect happened.
     """
+    if found.stop is not None:
+        return finish_without_retry(found, found.stop, now)
     task = registry.get(found.task)
     if task is not None and task.idempotent:
         if found.attempt < STARTS_AFTER_LOSS:
@@ -236,7 +269,7 @@ def finish_without_retry(found: Claim, outcome: Outcome, now: datetime) -> RunSt
 def _start_again(found: Claim, detail: str, now: datetime) -> RunState | None:
     values = {**QUEUED_AGAIN, "reason_code": Reason.WORKER_LOST, "reason": detail}
     with transaction():
-        if db.session.execute(_mine(found).values(values).returning(Run.id)).first() is None:
+        if db.session.execute(_again(found).values(values).returning(Run.id)).first() is None:
             return None
         db.session.execute(update(Job).where(Job.id == found.job_id).values(changed_at=now))
     return RunState.QUEUED
@@ -261,4 +294,5 @@ def _claim_of(row: Run) -> Claim:
         row.dry_run,
         row.recipient,
         row.worker or "",
+        _stopped(row.stop_code, row.stop_text or "") if row.stop_code else None,
     )

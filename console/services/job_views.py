@@ -6,12 +6,12 @@ from hashlib import sha256
 
 from sqlalchemy import select
 
-from console.core.hops import Timestamps, hops, silence
+from console.core.hops import WAITS, Timestamps, hops, silence
 from console.core.names import title_of
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import describe, parse
-from console.core.states import JobStatus, Kind, RunState
+from console.core.states import Hold, JobStatus, Kind, RunState
 from console.core.task import Task
 from console.db.jobs import Job
 from console.db.runs import Run
@@ -55,6 +55,7 @@ def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
         overlap=job.overlap,
         catch_up=job.catch_up,
         catch_up_window_seconds=job.catch_up_window_seconds,
+        jitter_seconds=job.jitter_seconds,
         next_run_at=job.next_run_at,
         revision=job.revision,
         applied_revision=job.applied_revision,
@@ -96,7 +97,14 @@ def max_attempts(task: Task | None) -> int:
 
 def stamps(run: Run) -> Timestamps:
     return Timestamps(
-        RunState(run.state), run.requested_at, run.enqueued_at, run.started_at, run.finished_at, run.seen_at
+        RunState(run.state),
+        run.requested_at,
+        run.enqueued_at,
+        run.started_at,
+        run.finished_at,
+        run.seen_at,
+        Hold(run.held_by) if run.held_by else None,
+        run.start_after,
     )
 
 
@@ -115,4 +123,8 @@ def active_run(run: Run, fleet: Fleet, now: datetime) -> ActiveRun:
         progress=run.progress,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
+        held_by=Hold(run.held_by) if run.held_by else None,
+        start_after=run.start_after,
+        waits_for=WAITS.get(Hold(run.held_by)) if run.held_by else None,
+        stop_requested_at=run.stop_requested_at,
     )

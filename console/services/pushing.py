@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as UuidType
+from sqlalchemy import func, select, text
 
 from console.core.states import Priority, RunState
+from console.db import bulk
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.queue import QueueUnavailable, Ticket, queues
@@ -17,14 +16,27 @@ from console.services import workers
 
 LOST_AFTER = timedelta(seconds=4)
 BATCH = 20_000
+STAMP = text(
+    """
+    UPDATE runs SET enqueued_at = coalesce(enqueued_at, greatest(
+        least(clock_timestamp(), coalesce(started_at, clock_timestamp())), CAST(:now AS timestamptz)))
+    WHERE id = ANY(CAST(:ids AS uuid[]))
+    """
+)
 log = structlog.get_logger()
 
 
 def push(run_ids: Sequence[UUID], *, now: datetime) -> int:
-    """Pushes queued runs that were not pushed yet; answers how many, 0 when Redis can't be reached."""
+    """Pushes queued runs that are not held and were not pushed yet; answers how many.
+
+    0 when Redis can't be reached.
+    """
     with reading():
         query = select(Run.id, Run.queue, Run.priority).where(
-            Run.id.in_(run_ids), Run.state == RunState.QUEUED, Run.enqueued_at.is_(None)
+            Run.id.in_(run_ids),
+            Run.state == RunState.QUEUED,
+            Run.held_by.is_(None),
+            Run.enqueued_at.is_(None),
         )
         tickets = [
             Ticket(id_, queue, Priority(priority)) for id_, queue, priority in db.session.execute(query)
@@ -49,12 +61,8 @@ def push_tickets(tickets: Sequence[Ticket], *, now: datetime) -> int:
 
 def _stamp(run_ids: Sequence[UUID], now: datetime) -> None:
     """Stamps the first push of an attempt by Postgres' clock, within `now` and a start that came first."""
-    ids = bindparam("ids", list(run_ids), type_=ARRAY(UuidType))
-    pushed = update(Run).where(Run.id == func.any(ids))
     with transaction():
-        there = func.clock_timestamp()
-        first = func.greatest(func.least(there, func.coalesce(Run.started_at, there)), now)
-        db.session.execute(pushed.values(enqueued_at=func.coalesce(Run.enqueued_at, first)))
+        db.session.execute(STAMP, {"ids": bulk.uuid_array(run_ids), "now": now})
 
 
 def push_missing(*, now: datetime) -> int:
@@ -63,10 +71,12 @@ def push_missing(*, now: datetime) -> int:
     These are queued runs without a stamp, and stamped ones that lie in no lane of Redis any more
     (after FLUSHALL, or when a worker died right after taking one). A run that is taken this very
     moment may be pushed a second time; its claim finds it taken and does nothing. A run whose task
-    no live worker of its queue offers is left alone: they would only drop it again.
+    no live worker of its queue offers is left alone: they would only drop it again. So is a run that
+    is held.
     """
     is_old = Run.enqueued_at.is_(None) | (Run.enqueued_at < now - LOST_AFTER)
-    wanted = (Run.state == RunState.QUEUED, is_old, Run.requested_at <= now - timedelta(seconds=1))
+    is_free = (Run.state == RunState.QUEUED, Run.held_by.is_(None))
+    wanted = (*is_free, is_old, Run.requested_at <= now - timedelta(seconds=1))
     with reading():
         counts = db.session.execute(select(Run.queue, func.count()).where(*wanted).group_by(Run.queue)).all()
     try:

@@ -11,11 +11,11 @@ from sqlalchemy import Select, select, tuple_, update
 
 from console.core.actor import Actor
 from console.core.errors import NotFound
-from console.core.hops import hops, silence
+from console.core.hops import WAITS, hops, silence
 from console.core.names import title_of
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.states import TERMINAL, RunState, Trigger
+from console.core.states import TERMINAL, Hold, RunState, Trigger
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
@@ -99,7 +99,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) ->
         seen_at=run.seen_at,
         retry_at=run.retry_at,
         duration=max(ended - run.started_at, timedelta(0)) if run.started_at else None,
-        lateness=run.started_at - run.slot if run.started_at and run.slot else None,
+        lateness=_lateness(run),
         attempt=run.attempt,
         max_attempts=max_attempts(task),
         dry_run=run.dry_run,
@@ -111,11 +111,25 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) ->
         executed_by=run.requested_by,
         revision=run.revision,
         worker=run.worker,
+        decision_code=Reason(run.decision_code) if run.decision_code else None,
+        decision=run.decision,
+        held_by=Hold(run.held_by) if run.held_by else None,
+        start_after=run.start_after,
+        waits_for=WAITS.get(Hold(run.held_by)) if run.held_by else None,
+        stop_requested_at=run.stop_requested_at,
+        stop_text=run.stop_text,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
         version=_version(run, silence(stamps(run), around, now), last_line),
         as_of=now,
     )
+
+
+def _lateness(run: Run) -> timedelta | None:
+    """From the slot to the start; where jitter alone moved the start, from the time that it chose."""
+    if run.started_at is None or run.slot is None:
+        return None
+    return run.started_at - (run.start_after if run.start_after and not run.decision_code else run.slot)
 
 
 def _version(run: Run, silent: object, last_line: int) -> str:
@@ -126,6 +140,8 @@ def _version(run: Run, silent: object, last_line: int) -> str:
         run.enqueued_at,
         run.progress,
         run.seen_at,
+        run.held_by,
+        run.stop_requested_at,
         silent,
         last_line,
     )

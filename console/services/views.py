@@ -8,7 +8,7 @@ from uuid import UUID
 
 from console.core.hops import Hop, Silence
 from console.core.reasons import Reason
-from console.core.states import Beating, JobStatus, Kind, Light, Role, RunState, Trigger
+from console.core.states import Beating, Hold, JobStatus, Kind, Light, Role, RunState, Trigger
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class LastRun:
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """The newest run of a job that has not ended, with what the badge needs."""
+    """The newest run of a job that has not ended, with what the badge needs.
+
+    One with `held_by` is queued and kept back; `waits_for` says for what, and `start_after` until when.
+    """
 
     id: UUID
     state: RunState
@@ -37,6 +40,10 @@ class ActiveRun:
     progress: Mapping[str, Any] | None
     hops: Sequence[Hop]
     silence: Silence | None
+    held_by: Hold | None = None
+    start_after: datetime | None = None
+    waits_for: str | None = None
+    stop_requested_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class JobView:
     overlap: str
     catch_up: str
     catch_up_window_seconds: int | None
+    jitter_seconds: int | None
     next_run_at: datetime | None
     revision: int
     applied_revision: int
@@ -81,7 +89,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """What the table shows; None means all. `q` searches name, key, task, subject and recipient."""
+    """What the table shows; None means all. `q` searches name, key, task, subject and recipient.
+
+    `scheduled_only` leaves out what never comes due: manual jobs, and those that are over.
+    """
 
     q: str | None = None
     status: JobStatus | None = None
@@ -89,6 +100,7 @@ class JobFilter:
     category: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    scheduled_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,13 @@ class LogLine:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with everything its page shows. `duration` is from start to finish, or to now while it runs."""
+    """A run with everything its page shows. `duration` is from start to finish, or to now while it runs.
+
+    `lateness` is from the slot to the start, without jitter. `decision` is what a policy made of the
+    slot, such as to run it late, which holds whatever `reason` says of the outcome; its code is None
+    when it is no trouble. `held_by`, `start_after` and `waits_for` are as in `ActiveRun`. A run that
+    goes on after its stop was asked for has `stop_text`.
+    """
 
     id: UUID
     job_id: UUID
@@ -151,6 +169,13 @@ class RunView:
     executed_by: str
     revision: int
     worker: str | None
+    decision_code: Reason | None
+    decision: str | None
+    held_by: Hold | None
+    start_after: datetime | None
+    waits_for: str | None
+    stop_requested_at: datetime | None
+    stop_text: str | None
     hops: Sequence[Hop]
     silence: Silence | None
     version: str
@@ -226,7 +251,7 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail in the outbox; `html_text` is its HTML part as source, None without one."""
+    """A mail in the outbox; `html_text` is its HTML part as source, None without one and in lists."""
 
     id: UUID
     run_id: UUID | None
@@ -235,6 +260,7 @@ class Mail:
     recipients: Sequence[str]
     subject: str
     text: str
+    html_text: str | None = None
 
 
 @dataclass(frozen=True)

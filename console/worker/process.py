@@ -27,10 +27,12 @@ from console.core.states import Beating, RunState
 from console.queue import QueueUnavailable, RefusingSerializer, RunQueue, RunTicket, connect, lanes
 from console.services import execution, workers
 from console.worker.horse import Died, Ended, Horse, Returned, Started
+from console.worker.watch import Watch, outcome_of
 
 TAKE_FOR = 2.0
 BEAT_EVERY = timedelta(seconds=3)
-KILL_GRACE = timedelta(seconds=5)
+LOOK_EVERY = timedelta(seconds=0.5)
+"""How often a busy worker looks whether its run is to be stopped."""
 STOP_GRACE = timedelta(seconds=4)
 WAIT_FOR_SERVERS = 1.0
 LAST_WORD = 1.0
@@ -42,9 +44,10 @@ class RunWorker(Worker):
 
     Its life: 1 it announces its queues and tasks with each heartbeat; 2 it takes a run id; 3 it
     hands it to its horse, a child that stays for many runs, which claims and executes; 4 meanwhile
-    it renews the lease, and kills the horse when the task's time is over, when the attempt is no
-    longer its own, or when it was told to stop and the grace is over; 5 when the horse dies, it
-    records the run as failed or lost. SIGTERM lets the current run end within the grace.
+    it renews the lease, and kills the horse when the task's time is over, when somebody asked for
+    the run's stop, when the attempt is no longer its own, or when it was told to stop itself and the
+    grace is over; 5 when the horse dies, it records the run as failed, stopped or lost. SIGTERM lets
+    the current run end within the grace.
     """
 
     queue_class = RunQueue
@@ -170,37 +173,35 @@ class RunWorker(Worker):
 
     def _watch(self, run_id: UUID) -> None:
         """Stays beside the horse until it is done with the run."""
-        started: Started | None = None
-        deadline: datetime | None = None
-        renewed_at = self._clock()
+        watch = Watch(run_id, self._clock())
         while True:
-            word = self._horse.listen(self._patience(deadline))
+            word = self._horse.listen(self._patience(watch.deadline))
             now = self._clock()
             if isinstance(word, Ended):
                 self._run_id = None
                 return
             if isinstance(word, Died):
-                self._settle(run_id, started, execution_of(word))
+                self._settle(watch, outcome_of(word))
                 return
-            if isinstance(word, Started):
-                started, deadline, self._run_id = (
-                    word,
-                    now + timedelta(seconds=word.timeout) + KILL_GRACE,
-                    run_id,
-                )
-            if isinstance(word, Returned):
-                deadline = None
-            end = self._reason_to_kill(started, deadline, now)
+            if word is not None:
+                watch.hear(word, now)
+                self._run_id = run_id
+            end = self._reason_to_kill(watch, now)
             if end is not None:
                 self._horse.kill()
-                self._settle(run_id, started, end)
+                self._settle(watch, end)
                 return
-            if now - renewed_at >= BEAT_EVERY:
-                renewed_at = now
-                self._announce(now)
-                if started and not self._renew(run_id, started, now):
-                    self._let_go()
-                    return
+            if not self._keep(watch, now):
+                self._let_go()
+                return
+
+    def _keep(self, watch: Watch, now: datetime) -> bool:
+        """Renews heartbeat and lease every 3 s; False when the attempt is no longer its own."""
+        if now - watch.renewed_at < BEAT_EVERY:
+            return True
+        watch.renewed_at = now
+        self._announce(now)
+        return watch.started is None or self._renew(watch.run_id, watch.started, now)
 
     def _let_go(self) -> None:
         """The attempt is no longer its own: it has ended this very moment, or the scheduler gave it up."""
@@ -213,17 +214,25 @@ class RunWorker(Worker):
 
     def _patience(self, deadline: datetime | None) -> float:
         ends = [end for end in (deadline, self._stop_at) if end is not None]
-        left = min((end - self._clock() for end in ends), default=BEAT_EVERY)
-        return min(max(left.total_seconds(), 0.0), 1.0)
+        left = min((end - self._clock() for end in ends), default=LOOK_EVERY)
+        return min(max(left, timedelta(0)), LOOK_EVERY).total_seconds()
 
-    def _reason_to_kill(
-        self, started: Started | None, deadline: datetime | None, now: datetime
-    ) -> execution.Outcome | None:
-        if started and deadline and now >= deadline:
-            detail = f"The task took longer than its {started.timeout} s and did not end when told to."
+    def _reason_to_kill(self, watch: Watch, now: datetime) -> execution.Outcome | None:
+        if watch.started and watch.deadline and now >= watch.deadline:
+            seconds = watch.started.timeout
+            detail = f"The task took longer than its {seconds} s and did not end when told to."
             return execution.Outcome(RunState.FAILED, Reason.TIMEOUT, detail)
         if self._stop_at and now >= self._stop_at:
             return execution.Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, "Its worker was stopped.")
+        return self._stop_asked(watch, now)
+
+    def _stop_asked(self, watch: Watch, now: datetime) -> execution.Outcome | None:
+        """How the run is to end, if somebody asked for its stop; a task that has returned is let be."""
+        if watch.started is None or watch.has_returned or now - watch.looked_at < LOOK_EVERY:
+            return None
+        watch.looked_at = now
+        with suppress(Unavailable), self._app.app_context():
+            return execution.stop_asked(watch.run_id, watch.started.attempt)
         return None
 
     def _renew(self, run_id: UUID, started: Started, now: datetime) -> bool:
@@ -233,27 +242,19 @@ class RunWorker(Worker):
         except Unavailable:
             return True
 
-    def _settle(self, run_id: UUID, started: Started | None, end: execution.Outcome) -> None:
+    def _settle(self, watch: Watch, end: execution.Outcome) -> None:
         """Records the end of an attempt whose horse is gone; the scheduler does it if Postgres is away."""
         self._run_id = None
-        if started is None:
+        if watch.started is None:
             return
         with suppress(Unavailable), self._app.app_context():
-            found = execution.held(run_id, started.attempt)
+            found = execution.held(watch.run_id, watch.started.attempt)
             if found is None:
                 return
             if end.reason is Reason.WORKER_LOST:
                 execution.lose(found, detail=end.detail or "", now=self._clock())
             else:
                 execution.finish(found, end, now=self._clock())
-
-
-def execution_of(died: Died) -> execution.Outcome:
-    """A horse that a signal killed is a lost worker; one that left by itself is a task that failed."""
-    if died.signal is not None:
-        return execution.Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, died.sentence)
-    error = {"type": "ProcessExit", "message": died.sentence, "traceback": ""}
-    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, died.sentence, error=error)
 
 
 def main(

@@ -8,7 +8,7 @@ from redis import Redis
 
 from console.core.states import RunState
 from console.db.session import db
-from console.services import dispatch, execution, jobs, pushing, runs
+from console.services import dispatch, edits, execution, jobs, pushing, runs
 from console.services.views import RunFilter
 from console.worker import RunWorker
 from tests import factories
@@ -50,7 +50,7 @@ def test_a_slot_that_has_a_run_never_gets_a_second_one(org: OrgOf) -> None:
 
 def test_a_paused_job_records_each_slot_as_skipped_with_its_reason(org: OrgOf) -> None:
     job = factories.job(org, schedule=EVERY_HOUR, now=NOON)
-    jobs.set_paused(org.admin, job.id, True, note="wait", now=NOON)
+    edits.set_paused(org.admin, job.id, True, note="wait", now=NOON)
     one_pass(NOON + timedelta(hours=1))
     assert rows("SELECT state, reason_code FROM runs") == [("skipped", "PAUSED")]
     assert one("SELECT last_run_reason FROM jobs") == "PAUSED"
@@ -60,10 +60,10 @@ def test_a_paused_job_records_each_slot_as_skipped_with_its_reason(org: OrgOf) -
 def test_a_paused_message_waits_and_goes_out_when_it_is_resumed(org: OrgOf) -> None:
     at = (NOON + timedelta(hours=1)).isoformat()
     job = factories.job(org, schedule={"type": "once", "at": at}, now=NOON)
-    jobs.set_paused(org.admin, job.id, True, note=None, now=NOON)
+    edits.set_paused(org.admin, job.id, True, note=None, now=NOON)
     later = NOON + timedelta(hours=1, minutes=5)
     assert one_pass(later).due == 0
-    jobs.set_paused(org.admin, job.id, False, note=None, now=later)
+    edits.set_paused(org.admin, job.id, False, note=None, now=later)
     assert one_pass(later).due == 1
     assert rows("SELECT state FROM runs") == [("queued",)]
 
@@ -101,7 +101,7 @@ def test_revisions_are_acknowledged_by_a_pass_and_by_nothing_else(org: OrgOf) ->
     assert (job.revision, job.applied_revision) == (1, 0)
     assert dispatch.acknowledge() == 1
     assert jobs.get(org.admin, job.id, now=NOON).applied_revision == 1
-    changed = jobs.set_paused(org.admin, job.id, True, note=None, now=NOON)
+    changed = edits.set_paused(org.admin, job.id, True, note=None, now=NOON)
     assert (changed.revision, changed.applied_revision) == (2, 1)
 
 

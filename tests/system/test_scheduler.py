@@ -7,7 +7,7 @@ from redis import Redis
 
 from console.core.clock import utc_now
 from console.db.session import db
-from console.services import jobs
+from console.services import edits, jobs
 from tests import factories
 from tests.conftest import Servers
 from tests.factories import OrgOf, one, rows
@@ -61,10 +61,10 @@ def test_an_edit_wakes_the_scheduler_at_once_and_shows_as_unapplied_while_none_r
         eventually(lambda: jobs.get(org.admin, job.id, now=utc_now()).applied_revision == 1)
         time.sleep(0.3)
         begun = time.monotonic()
-        jobs.set_paused(org.admin, job.id, True, note=None, now=utc_now())
+        edits.set_paused(org.admin, job.id, True, note=None, now=utc_now())
         eventually(lambda: jobs.get(org.admin, job.id, now=utc_now()).applied_revision == 2)
         assert time.monotonic() - begun < LIMIT
-    after = jobs.set_paused(org.admin, job.id, False, note=None, now=utc_now())
+    after = edits.set_paused(org.admin, job.id, False, note=None, now=utc_now())
     assert (after.revision, after.applied_revision) == (3, 2)
 
 
@@ -95,3 +95,17 @@ def test_a_flushed_redis_costs_a_starting_scheduler_nothing(
     with process(servers.environment, "scheduler"):
         eventually(lambda: redis.llen("rq:queue:default") == 3)
     assert db.session.get(jobs.Job, rows("SELECT id FROM jobs LIMIT 1")[0].id) is not None
+
+
+def test_a_scheduler_that_starts_on_a_flushed_redis_knows_every_schedule(
+    org: OrgOf, servers: Servers, redis: Redis
+) -> None:
+    with process(servers.environment, "scheduler") as scheduler:
+        made = [factories.job(org, schedule={"type": "interval", "every_seconds": 4}) for _ in range(5)]
+        eventually(lambda: one("SELECT count(*) FROM jobs WHERE applied_revision = revision") == 5)
+        scheduler.kill()
+    redis.flushall()
+    with process(servers.environment, "scheduler"):
+        eventually(lambda: one("SELECT count(DISTINCT job_id) FROM runs WHERE enqueued_at IS NOT NULL") == 5)
+    first = {row.job_id: row.slot for row in rows("SELECT job_id, min(slot) AS slot FROM runs GROUP BY 1")}
+    assert first == {job.id: job.next_run_at for job in made}

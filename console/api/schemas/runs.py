@@ -57,6 +57,13 @@ class ChangeOut(Out):
     url: str | None
 
 
+class DecisionOut(Out):
+    """What a policy made of a slot: to run it late, after another run, or some seconds later."""
+
+    reason_code: Reason | None = Field(description="Null when nothing was amiss, as with jitter.")
+    text: str
+
+
 class RunOut(Out):
     """The record of one execution, or of one decision not to execute."""
 
@@ -84,6 +91,9 @@ class RunOut(Out):
     changes: list[ChangeOut]
     executed_by: str
     revision: int
+    decision: DecisionOut | None = Field(
+        description="Why a due run did not simply start on time; it stays whatever becomes of the run."
+    )
 
     @classmethod
     def of(cls, run: RunView) -> "RunOut":
@@ -110,12 +120,17 @@ class RunOut(Out):
             changes=_changes(run),
             executed_by=run.executed_by,
             revision=run.revision,
+            decision=_decision(run),
         )
 
 
 def seconds_of(run: RunView) -> float | None:
     """How long it took, or has taken until now, in seconds."""
     return run.duration.total_seconds() if run.duration is not None else None
+
+
+def _decision(run: RunView) -> DecisionOut | None:
+    return DecisionOut(reason_code=run.decision_code, text=run.decision) if run.decision else None
 
 
 def _error(run: RunView) -> ErrorOut | None:

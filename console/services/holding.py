@@ -1,0 +1,84 @@
+"""Held runs: queued in Postgres, and kept from Redis until their time has come or other runs have ended."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from console.core.reasons import Reason
+from console.core.states import Kind, Priority
+from console.db import stops
+from console.db.session import db, transaction
+from console.queue import Ticket
+from console.services import stopping
+
+BATCH = 1000
+# One that waits for others goes when none is active that came before it; a buffered one also waits for
+# those that somebody asked for since. Of two that wait, the older goes first, so that neither waits for ever.
+READY = text(
+    """
+    SELECT runs.id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused
+    FROM runs JOIN jobs ON jobs.id = runs.job_id
+    WHERE (runs.held_by = 'jitter' AND runs.start_after <= :now)
+       OR (runs.held_by = 'pause' AND jobs.status <> 'paused')
+       OR (runs.held_by IN ('buffer_one', 'cancel_other')
+           AND (runs.start_after IS NULL OR runs.start_after <= :now)
+           AND NOT EXISTS (
+               SELECT FROM runs AS other
+               WHERE other.job_id = runs.job_id AND other.id <> runs.id
+                 AND other.state IN ('queued', 'running', 'retrying')
+                 AND (other.id < runs.id OR (
+                     runs.held_by = 'buffer_one' AND coalesce(other.held_by, 'jitter') = 'jitter'))))
+    ORDER BY runs.id LIMIT :batch FOR UPDATE OF runs SKIP LOCKED
+    """
+)
+RELEASE = text(
+    """
+    WITH released AS (
+        UPDATE runs SET start_after = CASE WHEN held_by = 'jitter' THEN start_after ELSE :now END,
+            held_by = NULL
+        WHERE id = ANY(:ids) RETURNING job_id
+    ), locked AS (
+        SELECT id FROM jobs WHERE id IN (SELECT job_id FROM released) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE jobs SET changed_at = :now FROM locked WHERE jobs.id = locked.id
+    """
+)
+# Of those that wait for others too, only times to come count: their end wakes the scheduler, time does not.
+NEXT = text(
+    """
+    SELECT least(
+        (SELECT min(start_after) FROM runs WHERE held_by = 'jitter'),
+        (SELECT min(start_after) FROM runs WHERE held_by IN ('buffer_one', 'cancel_other')
+         AND start_after > :now))
+    """
+)
+WAIT = text("UPDATE runs SET held_by = 'pause' WHERE id = ANY(:ids)")
+PAUSED_MEANWHILE = "Its job was paused before it could start."
+
+
+def release(*, now: datetime) -> list[Ticket]:
+    """Lets go what need not be held any longer, and answers its tickets; pushing is the caller's next step.
+
+    Runs that give way to a held one are told to stop first. When the job was paused meanwhile, a
+    message waits until it is resumed, and another run is skipped.
+    """
+    stopping.stop_replaced(now=now)
+    with transaction():
+        ready = db.session.execute(READY, {"now": now, "batch": BATCH}).all()
+        paused = [row for row in ready if row.is_paused]
+        free = [row for row in ready if not row.is_paused]
+        if free:
+            db.session.execute(RELEASE, {"ids": [row.id for row in free], "now": now})
+        waiting = [row.id for row in paused if row.kind == Kind.ONCE]
+        if waiting:
+            db.session.execute(WAIT, {"ids": waiting})
+        skipped = [row.id for row in paused if row.kind != Kind.ONCE]
+        if skipped:
+            stops.give_up(skipped, code=Reason.PAUSED, sentence=PAUSED_MEANWHILE, now=now)
+    return [Ticket(row.id, row.queue, Priority(row.priority)) for row in free]
+
+
+def next_start(*, now: datetime) -> datetime | None:
+    """The time of the held run that may start first, inside the caller's transaction; None without one."""
+    found: datetime | None = db.session.scalar(NEXT, {"now": now})
+    return found
