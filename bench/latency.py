@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -11,10 +12,11 @@ from bench.stage import Stage, percentile, stage, timed
 from console.core.clock import utc_now
 from console.core.states import Trigger
 from console.db.session import db
-from console.services import jobs, runs, triggers
+from console.services import edits, jobs, runs, triggers
 from tests.factories import one, rows
 
 ROUNDS = 60
+EDITS = 200
 
 
 @contextmanager
@@ -60,20 +62,27 @@ def click_to_finished(on: Stage) -> tuple[list[float], list[float]]:
 
 
 def edit_to_applied(on: Stage) -> list[float]:
-    """Seconds from a saved edit to its acknowledgement by the scheduler."""
+    """Seconds from a saved edit of a job's time to its acknowledgement by the scheduler, one by one."""
     job = jobs.create(
         on.actor,
         jobs.NewJob(task="nothing", key="edit", schedule={"type": "daily", "hour": 1, "minute": 1}),
         now=utc_now(),
     )
     found = []
-    for number in range(ROUNDS):
-        view = jobs.set_paused(on.actor, job.id, number % 2 == 0, note=None, now=utc_now())
+    for number in range(EDITS):
+        shape = {"type": "daily", "hour": 2 + number // 60, "minute": number % 60}
+        done = edits.edit(
+            on.actor, job.id, edits.Change(schedule=shape), seen=revision_of(job.id), now=utc_now()
+        )
         begun = time.perf_counter()
-        while one("SELECT applied_revision FROM jobs WHERE id = :id", id=job.id) < view.revision:
+        while one("SELECT applied_revision FROM jobs WHERE id = :id", id=job.id) < done.job.revision:
             time.sleep(0.001)
         found.append(time.perf_counter() - begun)
     return found
+
+
+def revision_of(job_id: UUID) -> int:
+    return int(one("SELECT revision FROM jobs WHERE id = :id", id=job_id))
 
 
 def peer() -> float:

@@ -25,6 +25,7 @@ class CautionCode(StrEnum):
 
     TOO_OFTEN = "TOO_OFTEN"
     SAME_MINUTE = "SAME_MINUTE"
+    ALREADY_DUE = "ALREADY_DUE"
 
 
 @dataclass(frozen=True)

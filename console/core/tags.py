@@ -14,6 +14,7 @@ class Tag(StrEnum):
     TOKEN_CREATED = "token:created"  # noqa: S105
     TOKEN_REVOKED = "token:revoked"  # noqa: S105
     JOB_CREATED = "job:created"
+    JOB_CHANGED = "job:changed"
     JOB_PAUSED = "job:paused"
     JOB_RESUMED = "job:resumed"
     JOB_DELETED = "job:deleted"

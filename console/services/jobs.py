@@ -1,14 +1,13 @@
-"""Jobs: listing, finding, creating, pausing and deleting them."""
+"""Jobs: listing, finding, creating and deleting them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlalchemy import Select, func, select, text, tuple_, update
+from sqlalchemy import Select, func, literal_column, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
@@ -16,13 +15,13 @@ from console.core.errors import Invalid, NotFound, UnknownTask
 from console.core.names import key_of, suggest
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.schedule import Schedule, first_slot, parse
-from console.core.states import CatchUp, JobStatus, Kind, Overlap, Role
+from console.core.schedule import first_slot
+from console.core.states import JobStatus, Kind, Role
 from console.core.tags import Tag
 from console.core.task import Task
-from console.db.jobs import Job, JobRevision
+from console.db.jobs import NEVER, Job
 from console.db.session import db, reading, transaction
-from console.services import audit, paging, wakeups
+from console.services import audit, definitions, paging, wakeups
 from console.services.job_versions import version_of
 from console.services.job_views import views
 from console.services.orgs import zone
@@ -51,6 +50,7 @@ class NewJob:
     overlap: str = "skip"
     catch_up: str = "latest"
     catch_up_window_seconds: int | None = None
+    jitter_seconds: int | None = None
     paused: bool = False
 
 
@@ -61,7 +61,7 @@ def page(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now
         version = version_of(query, now)
         rows = db.session.scalars(query).all()
         found = views(rows[:limit], fleet(now), now)
-        total = _count(actor, wanted)
+        total = count(actor, wanted)
         last = rows[limit - 1] if len(rows) > limit else None
         following = paging.encode(last.sort_at, last.name, last.id) if last else None
         return JobPage(found, following, version, now, min(total, COUNTED_UP_TO), total > COUNTED_UP_TO)
@@ -75,14 +75,20 @@ def page_version(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: 
 
 def _page(actor: Actor, wanted: JobFilter, cursor: str | None, limit: int) -> Select[Job]:
     """One row more than the page has, which tells whether another one follows."""
-    query = _filtered(select(Job), actor, wanted)
+    query = filtered(select(Job), actor, wanted)
     if cursor:
         after = paging.decode(cursor, "dsu")
         query = query.where(tuple_(Job.sort_at, Job.name, Job.id) > tuple_(*after))
     return query.order_by(Job.sort_at, Job.name, Job.id).limit(paging.check_limit(limit) + 1)
 
 
-def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]:
+def alive(actor: Actor) -> Select[Job]:
+    """The actor's jobs that are not deleted."""
+    return select(Job).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+
+
+def filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]:
+    """The query for those of the actor's jobs that match."""
     query = query.where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
     if wanted.q:
         query = query.where(Job.search.contains(wanted.q.strip().lower(), autoescape=True))
@@ -92,6 +98,9 @@ def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any
         query = query.where(Job.kind == wanted.kind)
     if wanted.category:
         query = query.where(Job.category == wanted.category)
+    if wanted.scheduled_only:
+        # Said of the column that the indexes are sorted by: the rest of them is never walked through.
+        query = query.where(Job.sort_at < literal_column(NEVER))
     if wanted.since:
         query = query.where(Job.sort_at >= wanted.since, Job.next_run_at.is_not(None))
     if wanted.until:
@@ -99,8 +108,9 @@ def _filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any
     return query
 
 
-def _count(actor: Actor, wanted: JobFilter) -> int:
-    capped = _filtered(select(Job.id), actor, wanted).limit(COUNTED_UP_TO + 1).subquery()
+def count(actor: Actor, wanted: JobFilter) -> int:
+    """How many jobs match, inside the caller's transaction; counting stops at 10,001."""
+    capped = filtered(select(Job.id), actor, wanted).limit(COUNTED_UP_TO + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(capped)) or 0
 
 
@@ -151,7 +161,9 @@ def find_row(actor: Actor, name: str) -> Job | None:
         paths = [task.path, *task.aliases]
     except UnknownTask:
         paths = [name.strip()]
-    return db.session.scalar(query.where(Job.task.in_(paths)).order_by(Job.sort_at, Job.id).limit(1))
+    # Of several jobs the one that bears the task's name, so that every spelling finds the same.
+    nearest = query.where(Job.task.in_(paths)).order_by(Job.key != key_of(name), Job.sort_at, Job.id)
+    return db.session.scalar(nearest.limit(1))
 
 
 def unknown_name(actor: Actor, name: str) -> UnknownTask:
@@ -200,25 +212,45 @@ def create(actor: Actor, new: NewJob, *, now: datetime) -> JobView:
 
 def insert(actor: Actor, new: NewJob, now: datetime) -> Job:
     """As `create`, inside the caller's transaction and without asking for the role."""
+    (job,) = insert_all(actor, [new], now=now)
+    return job
+
+
+def insert_all(
+    actor: Actor, news: Sequence[NewJob], *, reason: str | None = None, now: datetime
+) -> Sequence[Job]:
+    """As `insert`, all of them or none; `reason` goes into history and audit."""
+    rows = [_row(actor, new, now) for new in news]
+    _add(rows)
+    for job in rows:
+        definitions.record(actor, job, [], reason=reason, now=now)
+        defined = definitions.Definition.of(job).as_json()
+        audit.add(actor, Tag.JOB_CREATED, audit.Subject("job", job.id), now=now, new=defined, reason=reason)
+    if rows:
+        wakeups.notify()
+    return rows
+
+
+def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
     task = registry.resolve(new.task)
-    schedule = parse(new.schedule)
-    _check_future(schedule, now)
+    schedule = definitions.check_schedule(new.schedule, now)
     zone_name = new.timezone or actor.zone
-    job = Job(
+    return Job(
         org_id=actor.org_id,
         key=_key(actor, new, task),
-        name=_name(new.name or task.title),
+        name=definitions.check_name(new.name or task.title),
         task=task.path,
         category=task.category,
         subject=new.subject,
         recipient=new.recipient,
-        args=check_args(task, new.args) if new.args is not None else {},
+        args=definitions.check_args(task, new.args) if new.args is not None else {},
         kind=schedule.kind,
         schedule=schedule.as_json(),
         timezone=zone_name,
-        overlap=_one_of("overlap", Overlap, new.overlap),
-        catch_up=_one_of("catch_up", CatchUp, new.catch_up),
-        catch_up_window_seconds=new.catch_up_window_seconds,
+        overlap=definitions.check_overlap(new.overlap),
+        catch_up=definitions.check_catch_up(new.catch_up),
+        catch_up_window_seconds=definitions.check_window(new.catch_up_window_seconds),
+        jitter_seconds=definitions.check_jitter(new.jitter_seconds),
         status=JobStatus.PAUSED if new.paused else JobStatus.SCHEDULED,
         status_reason=Reason.PAUSED if new.paused else None,
         next_run_at=first_slot(schedule, zone(zone_name), now),
@@ -227,17 +259,6 @@ def insert(actor: Actor, new: NewJob, now: datetime) -> Job:
         changed_at=now,
         created_at=now,
     )
-    _add(job)
-    _add_revision(actor, job, {}, now)
-    audit.add(actor, Tag.JOB_CREATED, audit.Subject("job", job.id), now=now, new=definition(job))
-    wakeups.notify()
-    return job
-
-
-def _check_future(schedule: Schedule, now: datetime) -> None:
-    if schedule.at is not None and schedule.at < now:
-        word = "lies in the past; choose an instant to come"
-        raise Invalid(f"at: {word}", reason=Reason.IN_THE_PAST, fields={"at": [word]})
 
 
 class KeyTaken(Invalid):
@@ -252,7 +273,17 @@ def _key(actor: Actor, new: NewJob, task: Task) -> str:
     if new.key is None:
         long = task.path.replace(".", "_").lower()
         return long if _is_taken(actor, task) else task.key
-    key = new.key.strip().lower().replace("-", "_").replace(" ", "_")
+    return check_key(new.key)
+
+
+def spelled(key: str) -> str:
+    """A key in the one spelling that jobs have, whether or not it may be one."""
+    return key.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def check_key(key: str) -> str:
+    """The key in that spelling; raises `Invalid` unless a new job may be called so."""
+    key = spelled(key)
     if not KEY.match(key):
         raise Invalid("key: letters, digits and _", fields={"key": ["use letters, digits and _"]})
     return key
@@ -266,81 +297,17 @@ def _is_taken(actor: Actor, task: Task) -> bool:
     return db.session.scalar(taken) is not None
 
 
-def _add(job: Job) -> None:
-    """Inserts the row; whoever came first has the key. Raises `KeyTaken`."""
+def _add(rows: Sequence[Job]) -> None:
+    """Inserts the rows; whoever came first has the key. Raises `KeyTaken`."""
+    keys = [job.key for job in rows]
     try:
         with db.session.begin_nested():
-            db.session.add(job)
+            db.session.add_all(rows)
     except IntegrityError as error:
-        raise KeyTaken(job.key) from error
-
-
-def _name(name: str) -> str:
-    if not name.strip() or len(name) > 200:
-        raise Invalid("name: 1 to 200 characters", fields={"name": ["1 to 200 characters"]})
-    return name.strip()
-
-
-def _one_of(name: str, values: type[Overlap] | type[CatchUp], value: str) -> str:
-    if value not in list(values):
-        word = f"must be one of {', '.join(values)}"
-        raise Invalid(f"{name}: {word}", fields={name: [word]})
-    return value
-
-
-def check_args(task: Task, args: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as the task's `params` read them; raises `Invalid` that names each field."""
-    try:
-        return task.params.model_validate(dict(args)).model_dump(mode="json", exclude_unset=True)
-    except ValidationError as error:
-        fields: dict[str, list[str]] = {}
-        for item in error.errors():
-            fields.setdefault(".".join(("args", *map(str, item["loc"]))), []).append(item["msg"])
-        said = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in fields.items())
-        raise Invalid(said, fields=fields) from error
-
-
-def definition(job: Job) -> dict[str, Any]:
-    """What a revision keeps of a job."""
-    names = ("name", "task", "args", "schedule", "timezone", "overlap", "catch_up", "catch_up_window_seconds")
-    return {name: getattr(job, name) for name in names} | {"enabled": job.status != JobStatus.PAUSED}
-
-
-def _add_revision(actor: Actor, job: Job, changes: Mapping[str, Any], now: datetime) -> None:
-    db.session.add(
-        JobRevision(
-            job_id=job.id,
-            revision=job.revision,
-            org_id=job.org_id,
-            definition=definition(job),
-            changes=dict(changes),
-            actor=actor.name,
-            origin=actor.kind,
-            created_at=now,
+        taken = select(Job.key).where(
+            Job.org_id == rows[0].org_id, Job.deleted_at.is_(None), Job.key.in_(keys)
         )
-    )
-
-
-def set_paused(actor: Actor, job_id: UUID, paused: bool, *, note: str | None, now: datetime) -> JobView:
-    """Pauses or resumes a job, which is a new revision; doing it twice changes nothing. Raises `NotFound`."""
-    actor.require(Role.OPERATOR)
-    with transaction():
-        job = load(actor, job_id, lock=True)
-        if (job.status == JobStatus.PAUSED) == paused:
-            return view_of(job, now)
-        old = job.status
-        job.status = JobStatus.PAUSED if paused else JobStatus.SCHEDULED
-        job.status_reason = Reason.PAUSED if paused else None
-        job.status_note = note[:500] if paused and note else None
-        job.revision += 1
-        job.changed_at = now
-        _add_revision(actor, job, {"status": {"old": old, "new": job.status}}, now)
-        tag = Tag.JOB_PAUSED if paused else Tag.JOB_RESUMED
-        changed = {"status": job.status}
-        subject = audit.Subject("job", job.id)
-        audit.add(actor, tag, subject, now=now, old={"status": old}, new=changed, reason=note)
-        wakeups.notify()
-        return view_of(job, now)
+        raise KeyTaken(db.session.scalar(taken) or keys[0]) from error
 
 
 def delete(actor: Actor, job_id: UUID, *, now: datetime) -> None:

@@ -19,7 +19,7 @@ from console.core.task import Check, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, jobs, pushing, rules
+from console.services import audit, definitions, jobs, pushing, rules
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
@@ -158,7 +158,7 @@ def _known_run(actor: Actor, job: Job, request: Request) -> UUID | None:
 
 def _checked(job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
     task = registry.get(job.task)
-    return jobs.check_args(task, args) if task else dict(args)
+    return definitions.check_args(task, args) if task else dict(args)
 
 
 def _refusal(

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.states import RunState
-from console.services import jobs
+from console.services import edits
 from tests import factories
 from tests.browser.conftest import Watch, at_page
 from tests.factories import OrgOf, one
@@ -41,7 +41,7 @@ def addresses(org: OrgOf) -> list[str]:
     for name in (LONG, "Paused", "Refused"):
         factories.job(org, name=name, subject=LONG, recipient=f"{LONG[:60]}@north.example")
     hourly = factories.job(org, name="Hourly", schedule={"type": "interval", "every_seconds": 3600})
-    jobs.set_paused(org.admin, hourly.id, True, note="until Friday", now=utc_now())
+    edits.set_paused(org.admin, hourly.id, True, note="until Friday", now=utc_now())
     job = factories.job(org, name="Sweep the stage", args={})
     run_ids = [str(_run(org, job, state)) for state in RunState]
     change(

@@ -10,7 +10,7 @@ from console.core.clock import utc_now
 from console.core.settings import Settings
 from console.core.states import Role, RunState
 from console.queue import queues
-from console.services import demo, execution, health, jobs, mail, orgs, people, retention, runs
+from console.services import demo, edits, execution, health, jobs, mail, orgs, people, retention, runs
 from console.services.demo import Seeded
 from console.services.views import JobFilter, JobView
 from tests import factories
@@ -207,6 +207,9 @@ def test_the_seed_makes_jobs_that_are_due_as_promised_and_an_admin_who_can_sign_
         "perform_system_health_check": "every 30 min",
         "cleanup_old_runs": "daily at 03:30",
         "count_slowly": "only by hand",
+        "morning_intelligence_report": "daily at 09:15",
+        "inventory_health_check": "every 6 h",
+        "weekly_summary_report": "Mondays at 08:00",
     }
     assert all(job.is_registered and job.button_reason is None for job in shown.values())
     assert shown["cleanup_old_runs"].timezone == "Europe/Berlin"
@@ -225,7 +228,7 @@ def test_a_seed_keeps_what_was_edited_paused_or_deleted(app: APIFlask) -> None:
     seed()
     org = workspace()
     shown = table(org)
-    jobs.set_paused(org.admin, shown["perform_system_health_check"].id, True, note="calm", now=NOON)
+    edits.set_paused(org.admin, shown["perform_system_health_check"].id, True, note="calm", now=NOON)
     jobs.delete(org.admin, shown["count_slowly"].id, now=NOON)
     change("UPDATE jobs SET name = 'Sweep', args = '{\"keep_days\": 7}' WHERE key = 'cleanup_old_runs'")
     before = everything()

@@ -16,7 +16,7 @@ from console.core.clock import utc_now
 from console.core.errors import BadCredentials, Forbidden, Invalid, NotFound, Refused
 from console.core.states import Role, Trigger
 from console.db.session import db
-from console.services import jobs, people, secrets, triggers
+from console.services import edits, jobs, people, secrets, triggers
 from tests import factories
 from tests.factories import NOON, PASSWORD, OrgOf, one, rows
 
@@ -127,7 +127,7 @@ def test_a_viewer_reads_an_operator_acts_and_an_admin_does_both(org: OrgOf) -> N
     with pytest.raises(Forbidden):
         triggers.send_now(viewer, job.id, click, now=utc_now())
     with pytest.raises(Forbidden):
-        jobs.set_paused(viewer, job.id, True, note=None, now=utc_now())
+        edits.set_paused(viewer, job.id, True, note=None, now=utc_now())
     assert one("SELECT count(*) FROM runs") == 0
     for role in (Role.OPERATOR, Role.ADMIN):
         triggers.send_now(factories.person(org, role), job.id, click, now=utc_now())

@@ -14,7 +14,7 @@ from console.core.reasons import Reason
 from console.core.states import JobStatus, RunState, Trigger
 from console.db.session import db, reading, transaction
 from console.scheduler import DatabaseScheduler
-from console.services import dispatch, execution, jobs, pushing, runs, tasks, triggers, workers
+from console.services import dispatch, execution, jobs, planning, pushing, runs, tasks, triggers, workers
 from console.services.triggers import Request
 from console.services.views import JobFilter, RunFilter
 from console.worker import RunWorker
@@ -82,7 +82,7 @@ def test_a_requirement_that_raises_is_a_refusal_with_its_reason(org: OrgOf) -> N
 def test_a_rule_that_reads_leaves_the_rows_locked(org: OrgOf, app: APIFlask) -> None:
     job = factories.job(org, "tests.tasks.has_a_reading_rule", schedule=EVERY_HOUR, now=NOON)
     with transaction():
-        assert dispatch._due(DUE, 10)
+        assert planning.lock_due(DUE, 10)
         with reading():
             db.session.execute(text("SELECT 1"))
         with db.engine.connect() as other:

@@ -1,0 +1,169 @@
+"""One edit of many jobs: those that were selected, or all that match a filter."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from console.core.actor import Actor
+from console.core.errors import ConsoleError, Invalid, NotFound, Refused
+from console.core.reasons import Reason
+from console.core.schedule import parse
+from console.core.shift import shift
+from console.core.states import Role
+from console.db.jobs import Job
+from console.db.session import db, reading, transaction
+from console.queue import Ticket
+from console.services import definitions, edits, jobs, pushing
+from console.services.views import JobFilter
+
+MOST_SELECTED = 1000
+BATCH = 200
+MOST_REFUSED_NAMED = 50
+LARGEST_SHIFT = 7 * 24 * 60
+
+
+class Action(StrEnum):
+    """What can be done to many jobs at once."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+    SHIFT = "shift"
+    SET_ZONE = "set_zone"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An action with what it needs: `minutes` (may be negative) to shift, `timezone` to set a zone."""
+
+    action: Action
+    minutes: int | None = None
+    timezone: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """A job that was left as it is, and why."""
+
+    job_id: UUID
+    name: str
+    reason: Reason | None
+    text: str
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """How many jobs were changed, how many were so already, and which were left (50 of them by name)."""
+
+    changed: int
+    unchanged: int
+    left: int
+    named: Sequence[Left]
+
+
+def count(actor: Actor, wanted: JobFilter) -> int:
+    """How many jobs match; never more than 10,001, at which counting stops."""
+    with reading():
+        return jobs.count(actor, wanted)
+
+
+def change_selected(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datetime) -> BulkResult:
+    """Changes the jobs of these ids in one transaction; ids of other orgs are not there.
+
+    A job that can't take the change is left, with the reason, and the others are changed. Raises
+    `Forbidden`, or `Invalid` that names `selected`, `minutes` or `timezone`.
+    """
+    actor.require(Role.OPERATOR)
+    _check(wish)
+    if not 1 <= len(ids) <= MOST_SELECTED:
+        word = f"select 1 to {MOST_SELECTED} jobs"
+        raise Invalid(f"selected: {word}", fields={"selected": [word]})
+    tally = _Tally()
+    found = _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
+    for job_id in [job_id for job_id in dict.fromkeys(ids) if job_id not in found]:
+        tally.leave(job_id, str(job_id), NotFound("There is no such job."))
+    return tally.result
+
+
+def change_matching(actor: Actor, wanted: JobFilter, wish: Wish, *, now: datetime) -> BulkResult:
+    """Changes all jobs that match, in transactions of 200; raises as `change_selected`.
+
+    Which jobs match is settled before the first of them is changed.
+    """
+    actor.require(Role.OPERATOR)
+    _check(wish)
+    tally = _Tally()
+    for ids in _matching(actor, wanted):
+        _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
+    return tally.result
+
+
+def _matching(actor: Actor, wanted: JobFilter) -> Iterator[Sequence[UUID]]:
+    with reading():
+        ids = db.session.scalars(jobs.filtered(select(Job.id), actor, wanted).order_by(Job.id)).all()
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+class _Tally:
+    """Counts what became of each job."""
+
+    def __init__(self) -> None:
+        self._changed = self._unchanged = 0
+        self._left: list[Left] = []
+
+    def edited(self, done: edits.Edited) -> None:
+        self._changed += done.is_changed
+        self._unchanged += not done.is_changed
+
+    def leave(self, job_id: UUID, name: str, error: ConsoleError) -> None:
+        self._left.append(Left(job_id, name, error.reason, error.detail))
+
+    @property
+    def result(self) -> BulkResult:
+        named = self._left[:MOST_REFUSED_NAMED]
+        return BulkResult(self._changed, self._unchanged, len(self._left), named)
+
+
+def _change(actor: Actor, query: Select[Any], wish: Wish, tally: _Tally, now: datetime) -> set[UUID]:
+    """Answers which jobs there are; those that can't take the change are left."""
+    tickets: list[Ticket] = []
+    with transaction():
+        # In one order everywhere, so that two bulk edits can't wait for each other.
+        rows = db.session.scalars(query.order_by(Job.id).with_for_update()).all()
+        for job in rows:
+            try:
+                with db.session.begin_nested():
+                    change = _wanted(job, wish)
+                    done = edits.edit_row(actor, job, change, reason=wish.reason, now=now)
+            except (Invalid, Refused) as error:
+                tally.leave(job.id, job.name, error)
+            else:
+                tally.edited(done)
+                tickets += done.tickets
+        found = {job.id for job in rows}
+    pushing.push_tickets(tickets, now=now)
+    return found
+
+
+def _wanted(job: Job, wish: Wish) -> edits.Change:
+    if wish.action is Action.SHIFT:
+        return edits.Change(schedule=shift(parse(job.schedule), wish.minutes or 0).as_json())
+    if wish.action is Action.SET_ZONE:
+        return edits.Change(timezone=wish.timezone or job.timezone)
+    return edits.Change(enabled=wish.action is Action.ENABLE, note=wish.reason)
+
+
+def _check(wish: Wish) -> None:
+    if wish.action is Action.SET_ZONE:
+        definitions.check_zone(wish.timezone or "")
+    if wish.action is Action.SHIFT:
+        minutes = wish.minutes or 0
+        if not minutes or abs(minutes) > LARGEST_SHIFT:
+            word = f"a whole number of minutes, not 0, from -{LARGEST_SHIFT} to {LARGEST_SHIFT}"
+            raise Invalid(f"minutes: {word}", fields={"minutes": [word]})

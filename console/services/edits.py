@@ -1,0 +1,311 @@
+"""Edits of a job: page, API, command line, bulk and import all come through here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from console.core.actor import Actor
+from console.core.cautions import Caution, CautionCode
+from console.core.errors import Invalid
+from console.core.reasons import Reason
+from console.core.registry import registry
+from console.core.schedule import first_slot, parse
+from console.core.states import JobStatus, Kind, Role
+from console.core.tags import Tag
+from console.db.jobs import Job
+from console.db.session import db, transaction
+from console.queue import Ticket
+from console.services import audit, conflicts, definitions, dispatch, jobs, previews, pushing, wakeups
+from console.services.definitions import Definition, FieldChange
+from console.services.orgs import zone
+from console.services.views import JobView
+
+LONGEST_REASON = 500
+SEND_AT_GRACE = timedelta(minutes=5)
+ENDED = (JobStatus.SENT, JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.BLOCKED)
+
+
+class Unset(Enum):
+    """The mark of a field that an edit leaves as it is."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an edit wants; what is left `UNSET` stays as it is.
+
+    `schedule` has the contract's shape: its type and that type's fields. `send_at` moves a job that
+    runs once. `note` says why a job is paused.
+    """
+
+    name: str | Unset = UNSET
+    args: Mapping[str, Any] | Unset = UNSET
+    schedule: Mapping[str, Any] | Unset = UNSET
+    timezone: str | Unset = UNSET
+    enabled: bool | Unset = UNSET
+    overlap: str | Unset = UNSET
+    catch_up: str | Unset = UNSET
+    catch_up_window_seconds: int | Unset | None = UNSET
+    jitter_seconds: int | Unset | None = UNSET
+    send_at: datetime | Unset = UNSET
+    note: str | None = None
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """The fields that it sets."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "note"}
+        return {name: value for name, value in given.items() if value is not UNSET}
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What an edit did; `next_before` is when the job would have run next, `undoes` the revision before.
+
+    Without `changes` there was nothing to do, and no revision was made.
+    """
+
+    job: JobView
+    changes: Sequence[FieldChange]
+    next_before: datetime | None
+    revision_before: int
+    cautions: Sequence[Caution] = ()
+    tickets: Sequence[Ticket] = field(default=(), repr=False)
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.changes)
+
+
+def edit(
+    actor: Actor,
+    job_id: UUID,
+    change: Change,
+    *,
+    seen: int | None = None,
+    reason: str | None = None,
+    now: datetime,
+) -> Edited:
+    """Changes a job, which makes its next revision; a change that changes nothing makes none.
+
+    `seen` is the revision that the caller saw: when it is no longer the newest, nothing is changed
+    and `StaleRevision` says what became of the job meanwhile. `reason` goes into history and audit.
+    Raises `NotFound`, `Forbidden`, or `Invalid` that names the field.
+    """
+    actor.require(Role.OPERATOR)
+    with transaction():
+        job = jobs.load(actor, job_id, lock=True)
+        done = edit_row(actor, job, change, seen=seen, reason=reason, now=now)
+    pushing.push_tickets(done.tickets, now=now)
+    return done
+
+
+def edit_row(
+    actor: Actor,
+    job: Job,
+    change: Change,
+    *,
+    seen: int | None = None,
+    reason: str | None = None,
+    now: datetime,
+) -> Edited:
+    """As `edit`, on a row that the caller's transaction has locked; pushing the tickets is the caller's."""
+    next_before, revision_before, old_at = job.next_run_at, job.revision, parse(job.schedule).at
+    changes, tickets = write_row(actor, job, change, seen=seen, reason=reason, now=now)
+    if changes:
+        wakeups.notify()
+    cautions = (
+        [*_already_due(old_at, job, changes, now), *previews.cautions(actor, job, now)] if changes else ()
+    )
+    return Edited(jobs.view_of(job, now), changes, next_before, revision_before, cautions, tickets)
+
+
+def _already_due(
+    old_at: datetime | None, job: Job, changes: Sequence[FieldChange], now: datetime
+) -> list[Caution]:
+    """Whoever moves a job that runs once may not know that it has come due meanwhile."""
+    is_moved = any(change.name == "schedule" for change in changes) and job.next_run_at is not None
+    if not is_moved or old_at is None or old_at > now:
+        return []
+    text = "It had come due at its old time already; with the new time it runs once more."
+    return [Caution(CautionCode.ALREADY_DUE, text)]
+
+
+def write_row(
+    actor: Actor,
+    job: Job,
+    change: Change,
+    *,
+    seen: int | None = None,
+    reason: str | None = None,
+    now: datetime,
+) -> tuple[Sequence[FieldChange], Sequence[Ticket]]:
+    """What `edit_row` writes, for a transaction with many rows, which rings the bell once itself."""
+    old = Definition.of(job)
+    if seen is not None and seen != job.revision:
+        raise conflicts.stale(actor, job, old, change.wanted, seen=seen, now=now)
+    new = _changed(job, old, change, now)
+    changes = definitions.differences(old, new)
+    if not changes:
+        return (), ()
+    tickets = _settle(job, now)
+    _write(job, old, new, now)
+    definitions.record(actor, job, changes, reason=_shortened(reason or change.note), now=now)
+    _audit(actor, job, changes, reason or change.note, now)
+    return changes, tickets
+
+
+def _settle(job: Job, now: datetime) -> Sequence[Ticket]:
+    """A slot that is due already belongs to the definition under which it came due."""
+    if job.next_run_at is None or job.next_run_at > now:
+        return ()
+    tickets = dispatch.settle(job.id, now=now)
+    db.session.refresh(job)
+    return tickets
+
+
+def set_paused(actor: Actor, job_id: UUID, paused: bool, *, note: str | None, now: datetime) -> JobView:
+    """Pauses or resumes a job; doing it twice changes nothing. Raises `NotFound`."""
+    return edit(actor, job_id, Change(enabled=not paused, note=note), now=now).job
+
+
+def outcome(job: Job, change: Change, *, now: datetime) -> Definition:
+    """The definition to which `edit_row` would lead; writes nothing. Raises `Invalid`."""
+    return _changed(job, Definition.of(job), change, now)
+
+
+def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Definition:
+    """The definition that the edit leads to, checked; all wrong fields are named at once."""
+    wanted = change.wanted
+    if "send_at" in wanted:
+        if "schedule" in wanted:
+            word = "give either this or schedule, not both"
+            raise Invalid(f"send_at: {word}", fields={"send_at": [word]})
+        wanted["schedule"] = _moved(job, wanted.pop("send_at"), now)
+    checked: dict[str, Any] = {}
+    wrong: list[Invalid] = []
+    for name, value in wanted.items():
+        try:
+            checked[name] = _check(job, old, name, value, now)
+        except Invalid as error:
+            wrong.append(error)
+    if wrong:
+        raise _together(wrong)
+    new = Definition(**{**vars(old), **checked})
+    new = replace(new, note=None if new.enabled else _shortened(change.note) or old.note)
+    _check_args_given(job, new)
+    return new
+
+
+def _check_args_given(job: Job, new: Definition) -> None:
+    """A manual job may lack arguments, which come with each run; nobody brings them to a scheduled one."""
+    task = registry.get(job.task)
+    if task and job.kind == Kind.MANUAL and parse(new.schedule).kind is not Kind.MANUAL:
+        definitions.check_args(task, new.args)
+
+
+def _check(job: Job, old: Definition, name: str, value: Any, now: datetime) -> Any:
+    if definitions.is_same(value, getattr(old, name)):
+        return value
+    if name == "schedule":
+        if parse(value).as_json() == old.schedule:
+            return old.schedule
+        # An instant that stands already may be past; a new one may not, but for the grace of `send_at`.
+        earliest = now - SEND_AT_GRACE if isinstance(value, _Moved) else now
+        return definitions.check_schedule(value, earliest).as_json()
+    if name == "args":
+        task = registry.get(job.task)
+        return definitions.check_args(task, value) if task else dict(value)
+    check = CHECKS.get(name)
+    return check(value) if check else value
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": definitions.check_name,
+    "timezone": definitions.check_zone,
+    "overlap": definitions.check_overlap,
+    "catch_up": definitions.check_catch_up,
+    "catch_up_window_seconds": definitions.check_window,
+    "jitter_seconds": definitions.check_jitter,
+}
+
+
+class _Moved(dict[str, Any]):
+    """The schedule that a `send_at` asks for."""
+
+
+def _moved(job: Job, send_at: datetime, now: datetime) -> "_Moved":
+    if job.kind != Kind.ONCE:
+        word = "this job recurs or waits for a person; change its schedule instead"
+        raise Invalid(f"send_at: {word}", reason=Reason.INVALID_SCHEDULE, fields={"send_at": [word]})
+    if send_at < now - SEND_AT_GRACE:
+        word = "lies more than 5 minutes in the past; choose a time to come, or run it now"
+        raise Invalid(f"send_at: {word}", reason=Reason.IN_THE_PAST, fields={"send_at": [word]})
+    return _Moved(type="once", at=send_at)
+
+
+def _together(wrong: Sequence[Invalid]) -> Invalid:
+    """One error out of several; its reason is the first that has one."""
+    texts = {name: said for error in wrong for name, said in error.fields.items()}
+    reason = next((error.reason for error in wrong if error.reason), None)
+    suggestions = [word for error in wrong for word in error.suggestions]
+    return Invalid(
+        "; ".join(error.detail for error in wrong), reason=reason, fields=texts, suggestions=suggestions
+    )
+
+
+def _write(job: Job, old: Definition, new: Definition, now: datetime) -> None:
+    """Makes the row the next revision; its next slot is computed anew only if its schedule has changed."""
+    job.name, job.args, job.timezone = new.name, dict(new.args), new.timezone
+    job.overlap, job.catch_up = new.overlap, new.catch_up
+    job.catch_up_window_seconds, job.jitter_seconds = new.catch_up_window_seconds, new.jitter_seconds
+    if new.schedule != old.schedule or (new.timezone != old.timezone and job.kind == Kind.CRON):
+        _reschedule(job, new, now)
+    if new.enabled != old.enabled:
+        job.status = JobStatus.SCHEDULED if new.enabled else JobStatus.PAUSED
+        job.status_reason = None if new.enabled else Reason.PAUSED
+        job.status_note = None
+    if not new.enabled:
+        job.status_note = new.note
+    job.revision += 1
+    job.changed_at = now
+
+
+def _reschedule(job: Job, new: Definition, now: datetime) -> None:
+    schedule = parse(new.schedule)
+    job.schedule, job.kind = dict(new.schedule), schedule.kind
+    job.next_run_at = first_slot(schedule, zone(new.timezone), now)
+    if job.status in ENDED and job.next_run_at is not None:
+        job.status, job.status_reason, job.status_note = JobStatus.SCHEDULED, None, None
+
+
+def _shortened(text: str | None) -> str | None:
+    return text[:LONGEST_REASON] if text else None
+
+
+def _audit(actor: Actor, job: Job, changes: Sequence[FieldChange], reason: str | None, now: datetime) -> None:
+    old = {change.name: change.old for change in changes}
+    new = {change.name: change.new for change in changes} | {"revision": job.revision}
+    audit.add(
+        actor,
+        _tag(changes),
+        audit.Subject("job", job.id),
+        now=now,
+        old=old,
+        new=new,
+        reason=_shortened(reason),
+    )
+
+
+def _tag(changes: Sequence[FieldChange]) -> Tag:
+    """A pause with its note is a pause; anything more is a change."""
+    switch = next((change for change in changes if change.name == "enabled"), None)
+    if switch is None or {change.name for change in changes} - {"enabled", "note"}:
+        return Tag.JOB_CHANGED
+    return Tag.JOB_RESUMED if switch.new else Tag.JOB_PAUSED

@@ -1,0 +1,97 @@
+"""Edits while a real scheduler process is at work, is killed, and comes back."""
+
+import signal
+import time
+from datetime import timedelta
+
+from redis import Redis
+
+from console.core.clock import utc_now
+from console.core.hops import THRESHOLDS
+from console.core.states import Beating, Light
+from console.services import edits, jobs, workers
+from console.services.edits import Change
+from tests import factories
+from tests.conftest import Servers
+from tests.factories import OrgOf, one, rows
+from tests.processes import eventually, process
+
+FAR = {"type": "daily", "hour": 3, "minute": 0}
+EDITS = 200
+RACES = 24
+
+
+def test_two_hundred_edits_in_a_row_are_each_acknowledged_and_the_last_one_is_in_force(
+    org: OrgOf, servers: Servers
+) -> None:
+    job = factories.job(org, schedule=FAR)
+    with process(servers.environment, "scheduler"):
+        for number in range(EDITS):
+            shape = {"type": "daily", "hour": 4 + number // 60, "minute": number % 60}
+            done = edits.edit(org.admin, job.id, Change(schedule=shape), seen=number + 1, now=utc_now())
+            assert done.job.revision == number + 2
+            eventually(lambda: one("SELECT applied_revision = revision FROM jobs"), 10)
+        soon = utc_now() + timedelta(seconds=1)
+        edits.edit(org.admin, job.id, Change(schedule={"type": "once", "at": soon}), now=utc_now())
+        eventually(lambda: rows("SELECT 1 FROM runs"))
+    (run,) = rows("SELECT slot, revision FROM runs")
+    assert (run.slot, run.revision) == (soon, EDITS + 2)
+
+
+def test_an_edit_that_races_its_due_slot_loses_no_slot_and_doubles_none(org: OrgOf, servers: Servers) -> None:
+    with process(servers.environment, "scheduler"):
+        warm = factories.job(org, schedule=FAR)
+        eventually(lambda: one("SELECT applied_revision FROM jobs WHERE id = :id", id=warm.id) == 1)
+        for number in range(RACES):
+            _race(org, timedelta(milliseconds=5 * (number - RACES // 2)))
+        time.sleep(0.5)
+        assert rows("SELECT job_id FROM runs GROUP BY job_id HAVING count(*) > 1") == []
+
+
+def _race(org: OrgOf, offset: timedelta) -> None:
+    """The edit is made `offset` after the slot comes due."""
+    slot = utc_now() + timedelta(milliseconds=250)
+    job = factories.job(org, schedule={"type": "once", "at": slot})
+    time.sleep(max((slot + offset - utc_now()).total_seconds(), 0))
+    now = utc_now()
+    done = edits.edit(org.admin, job.id, Change(schedule={"type": "manual"}), seen=1, now=now)
+    assert done.job.next_run_at is None
+    found = rows("SELECT slot, revision FROM runs WHERE job_id = :id", id=job.id)
+    if now >= slot:
+        assert found == [(slot, 1)]
+    else:
+        assert found in ([], [(slot, 1)])
+
+
+def test_a_scheduler_that_is_killed_never_shows_an_edit_as_applied(org: OrgOf, servers: Servers) -> None:
+    job = factories.job(org, schedule=FAR)
+    with process(servers.environment, "scheduler") as scheduler:
+        eventually(lambda: one("SELECT applied_revision FROM jobs") == 1)
+        scheduler.send_signal(signal.SIGSTOP)
+        done = edits.edit(org.admin, job.id, Change(name="r2"), now=utc_now())
+        assert (done.job.revision, done.job.applied_revision) == (2, 1)
+        scheduler.send_signal(signal.SIGKILL)
+        scheduler.wait(5)
+    for number in range(3):
+        edits.edit(org.admin, job.id, Change(name=f"later {number}"), now=utc_now())
+        assert jobs.get(org.admin, job.id, now=utc_now()).applied_revision == 1
+    down = utc_now() + THRESHOLDS[Beating.SCHEDULER][1] + timedelta(seconds=1)
+    assert workers.pulse(now=down).scheduler is Light.RED, "which the row shows as: scheduler down"
+    with process(servers.environment, "scheduler"):
+        eventually(lambda: one("SELECT applied_revision FROM jobs") == 5)
+
+
+def test_a_scheduler_started_with_an_empty_redis_knows_every_edit(
+    org: OrgOf, servers: Servers, redis: Redis
+) -> None:
+    job = factories.job(org, schedule=FAR)
+    with process(servers.environment, "scheduler"):
+        eventually(lambda: one("SELECT applied_revision FROM jobs") == 1)
+    soon = utc_now() + timedelta(seconds=2)
+    edits.edit(org.admin, job.id, Change(schedule={"type": "once", "at": soon}), now=utc_now())
+    redis.flushall()
+    assert redis.keys("*") == []
+    with process(servers.environment, "scheduler"):
+        eventually(lambda: redis.llen("rq:queue:default") == 1)
+    assert rows("SELECT slot, revision FROM runs") == [(soon, 2)]
+    assert one("SELECT applied_revision FROM jobs") == 2
