@@ -12,8 +12,21 @@ def main() -> None:
 
 
 def _console() -> Suggesting:
-    from console.cli import database, doctor, jobs, processes, runs, tokens, users
+    from console.cli import (
+        database,
+        doctor,
+        jobs,
+        processes,
+        runs,
+        schedule_edits,
+        schedule_files,
+        schedules,
+        tokens,
+        users,
+    )
 
+    for command in (*schedule_edits.COMMANDS, *schedule_files.COMMANDS):
+        schedules.schedule.add_command(command)
     group = Suggesting("console", help="Callboard: an operations console for RQ.")
     for command in (
         processes.up,
@@ -27,6 +40,7 @@ def _console() -> Suggesting:
         users.user,
         tokens.token,
         jobs.job,
+        schedules.schedule,
         runs.run,
     ):
         group.add_command(command)

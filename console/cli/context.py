@@ -74,7 +74,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], nothing:
     if not rows:
         click.echo(nothing)
         return
-    lines = [heads, *([_cell(cell) for cell in row] for row in rows)]
+    lines = [heads, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -85,10 +85,10 @@ def print_fields(values: Mapping[str, object]) -> None:
     width = max(map(len, values))
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        click.echo(f"{name:<{width}} {'-' if value is None else _cell(text)}")
+        click.echo(f"{name:<{width}} {'-' if value is None else printable(text)}")
 
 
-def _cell(cell: object) -> str:
-    """A word for a cell, without control characters that a terminal would obey."""
+def printable(cell: object) -> str:
+    """A word on one line, without control characters that a terminal would obey; a dash for nothing."""
     text = "-" if cell is None or cell == "" else str(cell)
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -53,15 +53,16 @@ def list_jobs(
         from console.services.views import JobFilter
 
         wanted = JobFilter(q, JobStatus(status) if status else None, Kind(kind) if kind else None, category)
-        found = _all(actor, wanted, limit)
+        found = matching(actor, wanted, limit)
         if as_json:
-            print_json([_job_json(job) for job in found])
+            print_json([job_json(job) for job in found])
             return
         rows = [_row(job, actor.zone) for job in found]
     print_table(("KEY", "NAME", "KIND", "STATUS", "NEXT RUN", "LAST RUN"), rows, "There are no such jobs.")
 
 
-def _all(actor: "Actor", wanted: "JobFilter", limit: int) -> list["JobView"]:
+def matching(actor: "Actor", wanted: "JobFilter", limit: int) -> list["JobView"]:
+    """The nearest jobs that match, at most `limit`, read page by page."""
     from console.core.clock import utc_now
     from console.services import jobs
 
@@ -84,8 +85,8 @@ def _all(actor: "Actor", wanted: "JobFilter", limit: int) -> list["JobView"]:
 def show(name: str, as_json: bool, org: str | None) -> None:
     """Show one job, by id, key or task in any spelling."""
     with acting(org) as actor:
-        found = _find(actor, name)
-        shape = _job_json(found)
+        found = find(actor, name)
+        shape = job_json(found)
     if as_json:
         print_json(shape)
         return
@@ -187,9 +188,9 @@ def resume(name: str, note: str | None, org: str | None) -> None:
 def _set_paused(name: str, paused: bool, note: str | None, org: str | None) -> None:
     with acting(org) as actor:
         from console.core.clock import utc_now
-        from console.services import jobs
+        from console.services import edits
 
-        changed = jobs.set_paused(actor, _find(actor, name).id, paused, note=note, now=utc_now())
+        changed = edits.set_paused(actor, find(actor, name).id, paused, note=note, now=utc_now())
     click.echo(f"{changed.name} ({changed.key}) is {changed.status}.")
 
 
@@ -202,19 +203,21 @@ def delete(name: str, org: str | None) -> None:
         from console.core.clock import utc_now
         from console.services import jobs
 
-        found = _find(actor, name)
+        found = find(actor, name)
         jobs.delete(actor, found.id, now=utc_now())
     click.echo(f"{found.name} ({found.key}) is deleted.")
 
 
-def _find(actor: "Actor", name: str) -> "JobView":
+def find(actor: "Actor", name: str) -> "JobView":
+    """The job of this id, key or task in any spelling; raises `NotFound` with suggestions."""
     from console.core.clock import utc_now
     from console.services import jobs
 
     return jobs.find(actor, name, now=utc_now())
 
 
-def _job_json(job: "JobView") -> dict[str, Any]:
+def job_json(job: "JobView") -> dict[str, Any]:
+    """The job in the API's shape."""
     from console.api.schemas.jobs import JobOut
 
     return JobOut.of(job).model_dump(mode="json")
