@@ -2,7 +2,17 @@
 
 from apiflask import APIFlask
 
-from console.api import docs, jobs, runs, status, triggers  # noqa: F401  (each hangs its calls on the blueprint)
+from console.api import (  # noqa: F401  (each hangs its calls on the blueprint)
+    conflicts,
+    docs,
+    jobs,
+    revisions,
+    runs,
+    schedule_files,
+    schedules,
+    status,
+    triggers,
+)
 from console.api.blueprint import api
 from console.api.spec import describe
 

@@ -26,7 +26,7 @@ class Field:
 class Answer:
     status: str
     description: str
-    shape: str
+    shapes: list[str]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Call:
     tag: str
     summary: str
     takes: list[Field]
-    body: str
+    body: list[str]
+    body_type: str
     answers: list[Answer]
 
 
@@ -80,9 +81,10 @@ def _call(method: str, path: str, operation: dict[str, Any]) -> Call:
         tag=operation["tags"][0],
         summary=operation.get("summary", ""),
         takes=[_parameter(parameter) for parameter in operation.get("parameters", [])],
-        body=_content(content),
+        body=_shapes(content),
+        body_type=next(iter(content), ""),
         answers=[
-            Answer(code, answer["description"], _content(answer.get("content", {})))
+            Answer(code, answer["description"], _shapes(answer.get("content", {})))
             for code, answer in sorted(operation["responses"].items())
         ],
     )
@@ -109,8 +111,11 @@ def _shape(name: str, schema: dict[str, Any]) -> Shape:
     )
 
 
-def _content(content: dict[str, Any]) -> str:
-    return next((_type(media["schema"]) for media in content.values()), "")
+def _shapes(content: dict[str, Any]) -> list[str]:
+    """The named shapes that a body may have; none for a file."""
+    schema: dict[str, Any] = next((media["schema"] for media in content.values()), {})
+    refs = [inner["$ref"] for inner in schema.get("anyOf", [schema]) if "$ref" in inner]
+    return [ref.rpartition("/")[2] for ref in refs]
 
 
 def _type(schema: dict[str, Any]) -> str:

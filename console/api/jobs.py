@@ -1,15 +1,17 @@
-"""Jobs: the table, one job, a new one, pausing and deleting."""
+"""Jobs: the table, one job, a new one, a change, and deleting."""
 
 from uuid import UUID
 
 from console.api.auth import caller
 from console.api.blueprint import api
-from console.api.schemas import common
-from console.api.schemas.jobs import JobIn, JobOut, JobPatch, JobQuery, JobsOut
-from console.api.spec import BODY_PROBLEMS, call
+from console.api.conflicts import handing_back
+from console.api.filtering import filter_of
+from console.api.revision_seen import seen, tag
+from console.api.schemas.jobs import JobChangedOut, JobCreatedOut, JobIn, JobOut, JobPatch, JobQuery, JobsOut
+from console.api.schemas.schedules import EditHeaders
+from console.api.spec import BODY_PROBLEMS, STALE, TAGGED, call
 from console.core.clock import utc_now
-from console.services import jobs
-from console.services.views import JobFilter
+from console.services import edits, jobs, schedules
 
 
 @api.get("/scheduler/jobs")
@@ -19,43 +21,43 @@ from console.services.views import JobFilter
 def list_jobs(query: JobQuery) -> JobsOut:
     """The job table, nearest next run first, then by name."""
     actor = caller()
-    wanted = JobFilter(
-        q=query.q,
-        status=query.status,
-        kind=query.kind,
-        category=query.category,
-        since=common.since(query.since, actor.zone),
-        until=common.until(query.until, actor.zone),
-    )
+    wanted = filter_of(query, actor.zone)
     return JobsOut.of(jobs.page(actor, wanted, cursor=query.cursor, limit=query.limit, now=utc_now()))
 
 
 @api.post("/scheduler/jobs")
 @api.input(JobIn, location="json", arg_name="body")
-@api.output(JobOut, status_code=201)
-@call("Jobs", *BODY_PROBLEMS, 403, 404, 422)
-def create_job(body: JobIn) -> tuple[JobOut, int, dict[str, str]]:
+@api.output(JobCreatedOut, status_code=201)
+@call("Jobs", *BODY_PROBLEMS, 403, 404, 422, also={201: TAGGED})
+def create_job(body: JobIn) -> tuple[JobCreatedOut, int, dict[str, str]]:
     """Creates a job; the role operator may."""
-    job = jobs.create(caller(), body.as_new(), now=utc_now())
-    return JobOut.of(job), 201, {"Location": f"/api/v1/scheduler/jobs/{job.id}"}
+    made = schedules.create(caller(), body.as_new(), now=utc_now())
+    headers = {"Location": f"/api/v1/scheduler/jobs/{made.job.id}", **tag(made.job.revision)}
+    return JobCreatedOut.of_new(made.job, made.cautions), 201, headers
 
 
 @api.get("/scheduler/jobs/<uuid:job_id>")
 @api.output(JobOut)
-@call("Jobs", 404)
-def read_job(job_id: UUID) -> JobOut:
+@call("Jobs", 404, also={200: TAGGED})
+def read_job(job_id: UUID) -> tuple[JobOut, int, dict[str, str]]:
     """One job."""
-    return JobOut.of(jobs.get(caller(), job_id, now=utc_now()))
+    job = jobs.get(caller(), job_id, now=utc_now())
+    return JobOut.of(job), 200, tag(job.revision)
 
 
 @api.patch("/scheduler/jobs/<uuid:job_id>")
 @api.input(JobPatch, location="json", arg_name="body")
-@api.output(JobOut)
-@call("Jobs", *BODY_PROBLEMS, 403, 404, 422)
-def change_job(job_id: UUID, body: JobPatch) -> JobOut:
-    """Pauses a job or puts it back on its schedule; the role operator may."""
-    paused = body.status == "paused"
-    return JobOut.of(jobs.set_paused(caller(), job_id, paused, note=body.note, now=utc_now()))
+@api.input(EditHeaders, location="headers", arg_name="headers")
+@api.output(JobChangedOut)
+@call("Jobs", *BODY_PROBLEMS, 403, 404, 422, also={200: TAGGED, 409: STALE})
+def change_job(
+    job_id: UUID, body: JobPatch, headers: EditHeaders
+) -> tuple[JobChangedOut, int, dict[str, str]]:
+    """Changes a job, which makes its next revision; the role operator may."""
+    revision, change = seen(body.revision, headers.if_match), body.as_change()
+    with handing_back(body):
+        done = edits.edit(caller(), job_id, change, seen=revision, reason=body.reason, now=utc_now())
+    return JobChangedOut.of_edit(done), 200, tag(done.job.revision)
 
 
 @api.delete("/scheduler/jobs/<uuid:job_id>")

@@ -11,15 +11,20 @@ from flask import Flask, current_app
 from console.api import reading  # noqa: F401  (makes APIFlask read and describe strictly)
 from console.api.blueprint import PREFIX, api
 from console.api.problems import MEDIA_TYPE
+from console.api.schemas.conflict import StaleProblem
 from console.api.schemas.problem import Problem
+from console.api.schemas.schedules import LARGEST_REVISION
 
+REF = "#/components/schemas/{model}"
 View = TypeVar("View", bound=Callable[..., Any])
 
 ABOUT = """The same jobs and runs as on the pages, for programs.
 
 Send `Authorization: Bearer TOKEN`; `python -m console token create` makes a token. Instants are ISO 8601
 with their offset. Lists take `limit` (at most 200) and `cursor`, and answer `next_cursor`, null on the last
-page. Errors are RFC 9457 problems with a `reason_code`; a validation error names its fields in `errors`."""
+page. An edit may carry the `revision` that its author saw, or `If-Match` with its `ETag`; a stale one is
+refused with both versions. Errors are RFC 9457 problems with a `reason_code`; a validation error names its
+fields in `errors`."""
 EVERYWHERE = (401, 500, 503)
 DESCRIPTIONS = {
     400: "The body is not JSON.",
@@ -34,6 +39,23 @@ DESCRIPTIONS = {
     503: "The database can't be reached; try again after `Retry-After` seconds.",
 }
 BODY_PROBLEMS = (400, 413, 415)
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
+YAML_BODIES: set[str] = set()
+FILE: dict[str, Any] = {
+    "type": "object",
+    "required": ["version", "schedules"],
+    "properties": {
+        "version": {"const": 1},
+        "schedules": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["key"],
+                "properties": {"key": {"type": "string"}, "schedule": {"type": "object"}},
+            },
+        },
+    },
+}
 
 
 def call(tag: str, *problems: int, also: dict[int, dict[str, Any]] | None = None) -> Callable[[View], View]:
@@ -48,9 +70,42 @@ def call(tag: str, *problems: int, also: dict[int, dict[str, Any]] | None = None
 
 
 def _problem(code: int) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    text = DESCRIPTIONS.get(code, HTTPStatus(code).phrase)
-    return {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return problem_answer(DESCRIPTIONS.get(code, HTTPStatus(code).phrase), "Problem")
+
+
+def problem_answer(description: str, *shapes: str) -> dict[str, Any]:
+    """An answer with a problem of one of these shapes."""
+    refs = [{"$ref": REF.format(model=shape)} for shape in shapes]
+    schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+STALE = problem_answer(
+    "Somebody has saved a revision after the one that you saw, or it is refused as things stand; "
+    "`reason_code` says which.",
+    "StaleProblem",
+    "Problem",
+)
+TAGGED: dict[str, Any] = {
+    "headers": {"ETag": {"schema": {"type": "string"}, "description": "The revision, for `If-Match`."}}
+}
+
+
+def created(shape: str) -> dict[str, Any]:
+    """The answer of a call that made what it would else have changed."""
+    content = {"application/json": {"schema": {"$ref": REF.format(model=shape)}}}
+    return {**TAGGED, "description": "It was not there and is made.", "content": content}
+
+
+def yaml_answer(description: str) -> dict[str, Any]:
+    """An answer that is a YAML file."""
+    return {"description": description, "content": {YAML_TYPES[0]: {"schema": FILE}}}
+
+
+def takes_yaml(view: View) -> View:
+    """Describes a call whose body is a YAML file."""
+    YAML_BODIES.add(view.__name__)
+    return view
 
 
 def describe(app: APIFlask) -> None:
@@ -96,10 +151,12 @@ def _finished(spec: dict[str, Any]) -> dict[str, Any]:
     """Leaves the API's own paths, names each shape once, and says what APIFlask does not."""
     spec["paths"] = {path: calls for path, calls in spec["paths"].items() if path.startswith(PREFIX)}
     spec["security"] = [{"bearer": []}]
-    spec["tags"] = [{"name": name} for name in ("Jobs", "Triggers", "Runs", "Status")]
+    spec["tags"] = [{"name": name} for name in ("Jobs", "Schedules", "Triggers", "Runs", "Status")]
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema(mode="serialization", ref_template=REF)
-    schemas.update(schemas["Problem"].pop("$defs", {}))
+    for problem in (Problem, StaleProblem):
+        schema = problem.model_json_schema(mode="serialization", ref_template=REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[problem.__name__] = schema
     spec = _with_short_names(spec)
     for calls in spec["paths"].values():
         for operation in calls.values():
@@ -107,7 +164,6 @@ def _finished(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-REF = "#/components/schemas/{model}"
 NESTED = re.compile(r"^(#/components/schemas/)\w+\.(\w+)$")
 
 
@@ -132,12 +188,30 @@ def _shortened(value: Any) -> Any:
 def _finish_call(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         _finish_parameter(parameter)
+    _finish_body(operation, schemas)
+    unavailable = operation["responses"].get("503", {})
+    unavailable["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+
+
+def _finish_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     body = operation.get("requestBody")
     if body:
         name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        body["required"] = bool(schemas[name].get("required"))
-    unavailable = operation["responses"].get("503", {})
-    unavailable["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+        body["required"] = not {"required", "minProperties"}.isdisjoint(schemas[name])
+    if operation["operationId"] in YAML_BODIES:
+        content: dict[str, Any] = {type_: {"schema": FILE} for type_ in YAML_TYPES}
+        content["text/plain"] = {"schema": {"type": "string"}}
+        operation["requestBody"] = {"required": True, "content": content}
+
+
+PATHS: dict[str, dict[str, Any]] = {
+    "name": {
+        "minLength": 1,
+        "maxLength": 300,
+        "description": "A job or task, in any spelling, or a job's id.",
+    },
+    "number": {"type": "integer", "minimum": 1, "maximum": LARGEST_REVISION, "description": "A revision."},
+}
 
 
 def _finish_parameter(parameter: dict[str, Any]) -> None:
@@ -149,6 +223,6 @@ def _finish_parameter(parameter: dict[str, Any]) -> None:
         del schema["default"]
     parameter["description"] = schema.pop("description", "")
     if parameter["in"] == "path":
-        schema["format"] = "uuid"
+        schema |= PATHS.get(parameter["name"], {"format": "uuid"})
     if parameter["in"] == "header":
         parameter["name"] = parameter["name"].title()

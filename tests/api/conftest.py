@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from console import Params, Result, Run, task
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.states import ActorKind, Role
-from console.services import jobs, orgs, people
+from console.services import dispatch, jobs, orgs, people
 from console.services.jobs import NewJob
 
 
@@ -62,6 +65,12 @@ class Caller:
     def post(self, path: str, **kwargs: Any) -> TestResponse:
         return self.call("POST", path, **kwargs)
 
+    def patch(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("PATCH", path, **kwargs)
+
+    def put(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("PUT", path, **kwargs)
+
 
 @dataclass(frozen=True)
 class Org:
@@ -94,6 +103,18 @@ def other_org(app: APIFlask) -> Org:
     return make_org(app, "elsewhere", "UTC")
 
 
+@pytest.fixture
+def port(app: APIFlask) -> Iterator[int]:
+    """The app behind a real socket, a thread for each call."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 def make_job(app: APIFlask, org: Org, task_name: str = "greet_somebody", **values: Any) -> UUID:
     with app.app_context():
         return jobs.create(org.actor, NewJob(task=task_name, **values), now=utc_now()).id
@@ -110,12 +131,35 @@ def in_background(function: Any, *args: Any, **kwargs: Any) -> Iterator[Future[T
         yield pool.submit(function, *args, **kwargs)
 
 
+PROBLEM = {"type", "title", "status", "detail", "reason_code", "errors", "suggestions"}
+STALE = {
+    "current", "yours", "base", "base_revision", "fields",
+    "saved_by", "saved_from", "saved_at", "saved_reason",
+}  # fmt: skip
+
+
+def scheduler_pass(at: datetime) -> None:
+    """One pass of a scheduler at this instant, which also says what it acts on."""
+    dispatch.dispatch(scheduler="scheduler-1", now=at)
+    dispatch.acknowledge()
+
+
+def assert_stale(response: TestResponse) -> dict[str, Any]:
+    """The answer is a whole problem of a stale save; returns it."""
+    assert (response.status_code, response.mimetype) == (409, "application/problem+json"), response.text
+    problem: dict[str, Any] = response.get_json(force=True)
+    assert set(problem) == PROBLEM | STALE
+    assert problem["reason_code"] == "STALE_REVISION"
+    assert response.headers["ETag"] == f'"{problem["current"]["revision"]}"'
+    return problem
+
+
 def assert_problem(response: TestResponse, status: int, field: str | None = None) -> dict[str, Any]:
     """The answer is a whole problem of this status that names `field`; returns it."""
     assert response.status_code == status, response.text
     assert response.mimetype == "application/problem+json"
     problem: dict[str, Any] = response.get_json(force=True)
-    assert set(problem) == {"type", "title", "status", "detail", "reason_code", "errors", "suggestions"}
+    assert set(problem) == PROBLEM
     assert problem["status"] == status
     assert problem["title"] and problem["detail"]
     if field is not None:

@@ -65,6 +65,9 @@ def test_an_expired_token_is_refused(app: APIFlask, org: Org) -> None:
         ("POST", "/scheduler/jobs", {"task": "greet_somebody", "key": "another"}),
         ("PATCH", "/scheduler/jobs/{job}", {"status": "paused"}),
         ("DELETE", "/scheduler/jobs/{job}", None),
+        ("POST", "/scheduler/jobs/{job}/revisions/1/restore", {}),
+        ("PUT", "/schedules/greet_somebody", {"type": "daily", "hour": 9, "minute": 15}),
+        ("POST", "/schedules/bulk", {"action": "disable", "filter": {}}),
     ],
 )
 def test_a_viewer_may_change_nothing(org: Org, job_id: object, method: str, path: str, body: object) -> None:

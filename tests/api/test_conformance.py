@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is one that the description knows, and never a 500."""
 
 from datetime import timedelta, timezone
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from .conftest import Org
+from .conftest import Org, make_job
 from .test_description import CONTRACT
 
 # A cursor of the right shape may be none that was handed out, a text one that Postgres can't hold.
@@ -30,6 +31,7 @@ schemathesis.openapi.format("date", st.sampled_from(["0001-01-01", "9999-12-31"]
 def test_every_answer_is_as_described(app: APIFlask, org: Org, method: str, path: str) -> None:
     description = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     headers = {"Authorization": f"Bearer {org.admin.token}"}
+    job_id = make_job(app, org, schedule={"type": "once", "at": "2199-01-01T00:00:00Z"})
 
     @settings(
         max_examples=50,
@@ -41,14 +43,17 @@ def test_every_answer_is_as_described(app: APIFlask, org: Org, method: str, path
     @given(case=description[path][method].as_strategy(), is_known=st.booleans(), at=MOMENTS)
     def conforms(case: schemathesis.Case, is_known: bool, at: str) -> None:
         if is_known:
-            _name_what_is_there(case, at)
+            _name_what_is_there(case, job_id, at)
         case.call_and_validate(headers=headers, excluded_checks=BEYOND_SCHEMAS)
 
     conforms()
 
 
-def _name_what_is_there(case: schemathesis.Case, at: str) -> None:
+def _name_what_is_there(case: schemathesis.Case, job_id: UUID, at: str) -> None:
     """Lets what is behind the look for a job or task be reached as well."""
+    known = {"job_id": str(job_id), "name": TASK, "number": 1}
+    for name in known.keys() & case.path_parameters.keys():
+        case.path_parameters[name] = known[name]
     if case.query:
         case.query.pop("job", None)
     if not isinstance(case.body, dict):
@@ -56,5 +61,6 @@ def _name_what_is_there(case: schemathesis.Case, at: str) -> None:
     for name in ("task", "task_name"):
         if name in case.body:
             case.body[name] = TASK
+    case.body.pop("revision", None)
     if "task" in case.body:
         case.body["schedule"] = {"type": "once", "at": at}

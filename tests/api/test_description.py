@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from pydantic import BaseModel
 
 from console.core.reasons import Reason
 
@@ -16,6 +17,15 @@ CONTRACT = {
     ("patch", "/api/v1/scheduler/jobs/{job_id}"),
     ("delete", "/api/v1/scheduler/jobs/{job_id}"),
     ("post", "/api/v1/scheduler/jobs/{job_id}/send-now"),
+    ("get", "/api/v1/scheduler/jobs/{job_id}/next"),
+    ("get", "/api/v1/scheduler/jobs/{job_id}/revisions"),
+    ("post", "/api/v1/scheduler/jobs/{job_id}/revisions/{number}/restore"),
+    ("get", "/api/v1/schedules"),
+    ("get", "/api/v1/schedules/{name}"),
+    ("put", "/api/v1/schedules/{name}"),
+    ("post", "/api/v1/schedules/bulk"),
+    ("get", "/api/v1/schedules/export"),
+    ("post", "/api/v1/schedules/import"),
     ("post", "/api/v1/scheduler/manual-trigger"),
     ("get", "/api/v1/scheduler/status"),
     ("get", "/api/v1/scheduler/heartbeat"),
@@ -54,6 +64,16 @@ def test_every_reference_finds_its_shape(spec: dict[str, Any]) -> None:
     names = set(re.findall(r"#/components/schemas/([\w.]+)", str(spec)))
     assert names <= set(spec["components"]["schemas"])
     assert "." not in "".join(spec["components"]["schemas"])
+
+
+def test_no_two_shapes_have_one_name() -> None:
+    names = [shape.__name__ for shape in shapes_of(BaseModel)]
+    assert len(names) == len(set(names))
+
+
+def shapes_of(model: type[BaseModel]) -> set[type[BaseModel]]:
+    below = {shape for child in model.__subclasses__() for shape in shapes_of(child)}
+    return {shape for shape in {model, *below} if shape.__module__.startswith("console.api.schemas")}
 
 
 def test_every_call_asks_for_a_token_and_answers_problems(spec: dict[str, Any]) -> None:

@@ -110,6 +110,7 @@ def test_a_job_has_the_fields_of_the_contract(org: Org, job_id: UUID) -> None:
         "overlap": "skip",
         "catch_up": "latest",
         "catch_up_window_seconds": None,
+        "jitter_seconds": None,
     }
     assert job["last_run"] is None
     assert datetime.fromisoformat(job["as_of"]).utcoffset() is not None
@@ -164,6 +165,7 @@ def test_a_schedule_can_be_sent_back_as_it_was_answered(org: Org) -> None:
         "overlap": "allow_all",
         "catch_up": "all",
         "catch_up_window_seconds": 3600,
+        "jitter_seconds": 90,
     }
     body = {"task": "greet_somebody", "schedule": sent}
     first = org.operator.post("/scheduler/jobs", json={**body, "key": "one"}).json
@@ -240,7 +242,7 @@ def test_a_job_is_paused_and_put_back(org: Org, job_id: UUID) -> None:
     assert (paused["status"], paused["status_reason"], paused["revision"]) == ("paused", "PAUSED", 2)
     assert org.operator.call("PATCH", path, json={"status": "scheduled"}).json["status"] == "scheduled"
     assert_problem(org.operator.call("PATCH", path, json={"status": "sent"}), 422, "status")
-    assert_problem(org.operator.call("PATCH", path, json={}), 422, "status")
+    assert_problem(org.operator.call("PATCH", path, json={}), 422, "body")
 
 
 def test_a_deleted_job_is_gone(org: Org, job_id: UUID) -> None:

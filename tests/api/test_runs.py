@@ -15,6 +15,7 @@ RUN_FIELDS = {
     "id", "job_id", "task", "trigger", "state", "reason_code", "reason", "slot", "requested_at",
     "queued_at", "started_at", "finished_at", "duration_seconds", "attempt", "dry_run", "args", "result",
     "error", "progress", "changes", "executed_by", "revision",
+    "decision",
 }  # fmt: skip
 
 

@@ -78,6 +78,19 @@ Moment = Annotated[
         }
     ),
 ]
+
+
+def _instant(value: object) -> object:
+    moment = _moment(value) if isinstance(value, str) else None
+    if not isinstance(moment, datetime):
+        raise ValueError(NO_INSTANT)
+    return moment
+
+
+NO_INSTANT = "must be an ISO 8601 instant with its offset, such as 2030-01-31T09:15:00+07:00"
+Moved = Annotated[
+    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 Instant = Annotated[
     datetime,
     PlainSerializer(lambda instant: instant.isoformat(), return_type=str, when_used="json"),

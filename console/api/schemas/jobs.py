@@ -1,21 +1,42 @@
-"""Jobs: the filter of the table, a new one, and the row."""
+"""Jobs: the filter of the table, a new one, a change, and the row."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, model_validator
 
-from console.api.schemas.common import LIMIT, Arguments, Body, Cursor, In, Instant, Limit, Moment, Out, Text
+from console.api.schemas.common import (
+    LIMIT,
+    Arguments,
+    Body,
+    Cursor,
+    In,
+    Instant,
+    Limit,
+    Moment,
+    Moved,
+    Out,
+    Text,
+)
+from console.api.schemas.schedules import (
+    REASON,
+    FieldChangeOut,
+    ScheduleIn,
+    SchedulePatch,
+    Seen,
+    WarningOut,
+    Why,
+)
+from console.core.cautions import Caution
+from console.core.errors import Invalid
 from console.core.reasons import Reason
-from console.core.states import CatchUp, JobStatus, Kind, Overlap, RunState
+from console.core.states import JobStatus, Kind, RunState
+from console.services.edits import Change, Edited
 from console.services.jobs import NewJob
 from console.services.views import JobPage, JobView, LastRun
 
-SHAPE = {"type", "cron", "every_seconds", "hour", "minute", "weekday", "at"}
-WINDOW = 366 * 86400
-OVERLAP = "What a due slot does while an earlier run is still active."
-CATCH_UP = "What happens to slots that came while nothing could act."
-At = Annotated[str, Field(max_length=100), WithJsonSchema({"type": "string", "format": "date-time"})]
+CHANGED = ("send_at", "status", "schedule", "timezone", "args", "name")
 
 
 class JobQuery(In):
@@ -29,23 +50,6 @@ class JobQuery(In):
     until: Moment | None = Field(None, alias="to", description="Next run at this instant or before.")
     limit: Limit = LIMIT
     cursor: Cursor | None = None
-
-
-class ScheduleIn(Body):
-    """When the job is due; each type asks for its own fields."""
-
-    type: Literal["cron", "interval", "daily", "weekly", "once", "manual"]
-    cron: Text | None = Field(None, examples=["15 9 * * 1-5"], description="Five fields; for `cron`.")
-    every_seconds: int | None = Field(None, description="For `interval`.")
-    hour: int | None = Field(None, description="0 to 23; for `daily` and `weekly`.")
-    minute: int | None = Field(None, description="0 to 59; for `daily` and `weekly`.")
-    weekday: int | None = Field(None, description="Monday is 0; for `weekly`.")
-    at: At | None = Field(None, description="An ISO 8601 instant with its offset; for `once`.")
-    timezone: Text | None = Field(None, examples=["Europe/Berlin"])
-    enabled: bool = Field(True, description="False makes a job that is paused.")
-    overlap: Text = Field(Overlap.SKIP, json_schema_extra={"enum": list(Overlap)}, description=OVERLAP)
-    catch_up: Text = Field(CatchUp.LATEST, json_schema_extra={"enum": list(CatchUp)}, description=CATCH_UP)
-    catch_up_window_seconds: Annotated[int, Field(ge=1, le=WINDOW)] | None = None
 
 
 class JobIn(Body):
@@ -66,23 +70,61 @@ class JobIn(Body):
             name=self.name,
             key=self.key,
             args=self.args,
-            schedule=self.schedule.model_dump(exclude_unset=True, include=SHAPE),
+            schedule=self.schedule.shape,
             timezone=self.timezone or self.schedule.timezone,
             subject=self.subject,
             overlap=self.schedule.overlap,
             catch_up=self.schedule.catch_up,
             catch_up_window_seconds=self.schedule.catch_up_window_seconds,
+            jitter_seconds=self.schedule.jitter_seconds,
             paused=not self.schedule.enabled,
         )
 
 
 class JobPatch(Body):
-    """A change of a job: `paused` takes it out of its schedule, `scheduled` puts it back."""
+    """A change of a job: what is left out stays as it is, and at least one field has to be there.
 
-    status: Literal["paused", "scheduled"]
-    note: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="Why; kept in the audit trail."
+    `revision`, `note` and `reason` alone are no change.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in CHANGED], "minProperties": 1}
     )
+
+    send_at: Moved | None = Field(None, description="When a job that runs once shall run.")
+    status: Literal["paused", "scheduled"] | None = Field(
+        None, description="`paused` takes it out of its schedule, `scheduled` puts it back."
+    )
+    schedule: SchedulePatch | None = None
+    timezone: Text | None = Field(None, description="The same as in `schedule`.")
+    args: Arguments | None = Field(None, description="Replace the job's own.")
+    name: Text | None = Field(None, description="What people call it.")
+    note: Why | None = Field(None, description="Why it is paused; its row shows it.")
+    reason: Why | None = Field(None, description=REASON)
+    revision: Seen | None = Field(None, description="The revision that you saw; a stale one is refused.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "JobPatch":
+        if all(getattr(self, name) is None for name in CHANGED):
+            text = f"must have at least one of {', '.join(CHANGED)}"
+            raise Invalid(f"body: {text}. Nothing was changed.", fields={"body": [text]})
+        return self
+
+    def as_change(self) -> Change:
+        """What the service takes; raises `Invalid` when two fields contradict each other."""
+        given = {name: getattr(self, name) for name in ("send_at", "args", "name")}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        nested = self.schedule.wanted if self.schedule else {}
+        twice = {"timezone": self.timezone, "enabled": self.status and self.status == "scheduled"}
+        for name, value in twice.items():
+            if value is not None and nested.setdefault(name, value) != value:
+                raise _contradiction("status" if name == "enabled" else name, name)
+        return Change(**wanted, **nested, note=self.note)
+
+
+def _contradiction(field: str, nested: str) -> Invalid:
+    text = f"says something else than schedule.{nested}"
+    return Invalid(f"{field}: {text}. Nothing was changed.", fields={field: [text]})
 
 
 class LastRunOut(Out):
@@ -111,7 +153,8 @@ class JobOut(Out):
     status: JobStatus
     status_reason: Reason | None
     schedule: dict[str, Any] = Field(
-        description="Its type and fields, timezone, enabled, overlap, catch_up and catch_up_window_seconds."
+        description="Its type and fields, timezone, enabled, overlap, catch_up, catch_up_window_seconds "
+        "and jitter_seconds."
     )
     timezone: str
     next_run_at: Instant | None
@@ -155,7 +198,36 @@ def _schedule(job: JobView) -> dict[str, Any]:
         "overlap": job.overlap,
         "catch_up": job.catch_up,
         "catch_up_window_seconds": job.catch_up_window_seconds,
+        "jitter_seconds": job.jitter_seconds,
     }
+
+
+class JobCreatedOut(JobOut):
+    """A new job, with what gives pause about it."""
+
+    warnings: list[WarningOut]
+
+    @classmethod
+    def of_new(cls, job: JobView, cautions: Sequence[Caution]) -> "JobCreatedOut":
+        warnings = [WarningOut.of(caution) for caution in cautions]
+        return cls(**dict(JobOut.of(job)), warnings=warnings)
+
+
+class JobChangedOut(JobCreatedOut):
+    """A job after an edit: what was changed, and when it would have run next before."""
+
+    changes: list[FieldChangeOut] = Field(
+        description="Empty when the job was so already: no revision was made."
+    )
+    next_run_before: Instant | None
+
+    @classmethod
+    def of_edit(cls, edited: Edited) -> "JobChangedOut":
+        return cls(
+            **dict(JobCreatedOut.of_new(edited.job, edited.cautions)),
+            changes=[FieldChangeOut.of(change) for change in edited.changes],
+            next_run_before=edited.next_before,
+        )
 
 
 class JobsOut(Out):
@@ -169,3 +241,16 @@ class JobsOut(Out):
     def of(cls, page: JobPage) -> "JobsOut":
         jobs = [JobOut.of(job) for job in page.jobs]
         return cls(jobs=jobs, next_cursor=page.next_cursor, as_of=page.as_of)
+
+
+class SchedulesOut(Out):
+    """One page of schedules, as the job table has them."""
+
+    schedules: list[JobOut]
+    next_cursor: str | None
+    as_of: Instant
+
+    @classmethod
+    def of(cls, page: JobPage) -> "SchedulesOut":
+        jobs = [JobOut.of(job) for job in page.jobs]
+        return cls(schedules=jobs, next_cursor=page.next_cursor, as_of=page.as_of)

@@ -1,0 +1,18 @@
+"""Which jobs a caller means by a filter."""
+
+from console.api.schemas import common
+from console.api.schemas.bulk import BulkFilter
+from console.api.schemas.jobs import JobQuery
+from console.services.views import JobFilter
+
+
+def filter_of(wanted: JobQuery | BulkFilter, zone: str) -> JobFilter:
+    """What services take; dates count in the zone."""
+    return JobFilter(
+        q=wanted.q,
+        status=wanted.status,
+        kind=wanted.kind,
+        category=wanted.category,
+        since=common.since(wanted.since, zone),
+        until=common.until(wanted.until, zone),
+    )
