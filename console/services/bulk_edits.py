@@ -18,7 +18,7 @@ from console.core.states import Role
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
-from console.services import definitions, edits, jobs, pushing
+from console.services import definitions, edits, jobs, pushing, wakeups
 from console.services.views import JobFilter
 
 MOST_SELECTED = 1000
@@ -117,9 +117,9 @@ class _Tally:
         self._changed = self._unchanged = 0
         self._left: list[Left] = []
 
-    def edited(self, done: edits.Edited) -> None:
-        self._changed += done.is_changed
-        self._unchanged += not done.is_changed
+    def edited(self, *, is_changed: bool) -> None:
+        self._changed += is_changed
+        self._unchanged += not is_changed
 
     def leave(self, job_id: UUID, name: str, error: ConsoleError) -> None:
         self._left.append(Left(job_id, name, error.reason, error.detail))
@@ -140,13 +140,14 @@ def _change(actor: Actor, query: Select[Any], wish: Wish, tally: _Tally, now: da
             try:
                 with db.session.begin_nested():
                     change = _wanted(job, wish)
-                    done = edits.edit_row(actor, job, change, reason=wish.reason, now=now)
+                    changes, due = edits.write_row(actor, job, change, reason=wish.reason, now=now)
             except (Invalid, Refused) as error:
                 tally.leave(job.id, job.name, error)
             else:
-                tally.edited(done)
-                tickets += done.tickets
+                tally.edited(is_changed=bool(changes))
+                tickets += due
         found = {job.id for job in rows}
+        wakeups.notify()
     pushing.push_tickets(tickets, now=now)
     return found
 
