@@ -56,7 +56,8 @@ function learnClock() {
 function isBusy(region) {
   const focused = document.activeElement;
   const isHalfFilled = [...region.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue);
-  return Boolean(region.querySelector("dialog[open]")) || (region.contains(focused) && isText(focused)) || isHalfFilled;
+  // An editor that was asked for would come into a place that is gone.
+  return Boolean(region.querySelector("dialog[open], a.edit.htmx-request")) || (region.contains(focused) && isText(focused)) || isHalfFilled || isChoosing(region);
 }
 
 function mayPoll(region) {
@@ -116,8 +117,14 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (isPoll(event.detail.elt) && !mayPoll(event.detail.elt)) event.preventDefault();
 });
 
-document.addEventListener("htmx:sendError", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
-document.addEventListener("htmx:timeout", (event) => isPoll(event.detail.elt) ? failed(0) : sayUnsent());
+document.addEventListener("htmx:sendError", (event) => unsent(event.detail.elt));
+document.addEventListener("htmx:timeout", (event) => unsent(event.detail.elt));
+
+function unsent(asker) {
+  if (isPoll(asker)) failed(0);
+  else if (asker.closest(".editor-body")) editorOf(asker).querySelector(".unanswered").hidden = false;
+  else sayUnsent(editorOf(asker) || asker.matches(".saves-once") ? "Saving again is safe: nothing is saved twice." : "Pressing again is safe: one click makes one run.");
+}
 
 document.addEventListener("htmx:afterRequest", (event) => {
   const { xhr, requestConfig } = event.detail;
@@ -131,12 +138,12 @@ document.addEventListener("htmx:afterRequest", (event) => {
   } else failed(Number(xhr.getResponseHeader("Retry-After")));
 });
 
-function sayUnsent() {
+function sayUnsent(comfort) {
   if (byId("unsent")) byId("unsent").remove();
   const text = document.createElement("p");
   text.id = "unsent";
   text.className = "notice is-warn";
-  text.textContent = "The console does not answer; the request may not have arrived. Pressing again is safe: one click makes one run.";
+  text.textContent = `The console does not answer; the request may not have arrived. ${comfort}`;
   const place = byId("dialog").open ? byId("dialog") : byId("notices");
   place.append(text);
 }
@@ -243,7 +250,82 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// Keys: j k move, Enter is the link's own, s sends, / searches, ? helps.
+// The schedule editor: it opens in its place, Escape leaves it, and focus goes back to where it was opened.
+
+const editorOf = (element) => element && element.closest("[data-editing]");
+
+function focusEdit(job) {
+  const link = byId(`job-${job}-edit`);
+  if (link) link.focus();
+}
+
+function leaveEditor(editor) {
+  editor.remove();
+  focusEdit(editor.dataset.job);
+  window.htmx.trigger(document.body, "jobs-changed"); // what changed while it was open
+}
+
+document.addEventListener("click", (event) => {
+  const cancel = event.target.closest("[data-cancel]");
+  const dismiss = event.target.closest("[data-dismiss]");
+  if (cancel && window.htmx) {
+    event.preventDefault();
+    leaveEditor(editorOf(cancel));
+  }
+  if (dismiss) byId(dismiss.dataset.dismiss).remove();
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt, target } = event.detail;
+  const opened = elt.matches("a.edit") && target.querySelector("[data-editing]");
+  if (opened) { // a draft is not thrown away by asking for it again
+    event.preventDefault();
+    opened.querySelector("select, input:not([type=hidden])").focus();
+  }
+});
+
+// A preview that was asked for by one field may come while another one is typed in.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target === document.activeElement) event.preventDefault();
+});
+
+document.addEventListener("schedule-saved", (event) => focusEdit(event.detail.job));
+
+// What the preview finds wrong is said of the field too; the field itself is left alone.
+document.addEventListener("htmx:afterSettle", (event) => {
+  for (const fault of document.querySelectorAll(".editor .field-error")) {
+    const field = byId(fault.dataset.for);
+    if (!field) continue;
+    if (fault.textContent.trim()) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+  const target = event.detail.target;
+  if (target && target.matches(".editing, .editing td")) target.scrollIntoView({ block: "nearest" });
+});
+
+function edit() {
+  const row = document.activeElement.closest(".job") || byId("job");
+  const link = row && row.querySelector("a.edit");
+  if (link) {
+    link.focus();
+    link.click();
+  }
+}
+
+// In an editor Enter saves, wherever one is, and Escape leaves; no other key means anything.
+function pressInEditor(event, editor) {
+  if (event.key === "Escape" && editor.dataset.editing !== "page") {
+    event.preventDefault();
+    // From a field with suggestions the first one only leaves those.
+    if (event.target.matches("input[list]")) editor.querySelector("button[type=submit]").focus();
+    else leaveEditor(editor);
+  } else if (event.key === "Enter" && event.target.matches("select")) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  }
+}
+
+// Keys: j k move, Enter is the link's own, s sends, e edits, / searches, ? helps.
 
 function focusRow(row) {
   const link = row && row.querySelector(".job-link");
@@ -270,11 +352,17 @@ const KEYS = {
   j: () => move(1),
   k: () => move(-1),
   s: send,
+  e: edit,
   "?": () => byId("help").showModal(),
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const editor = editorOf(document.activeElement);
+  if (editor) {
+    pressInEditor(event, editor);
+    return;
+  }
   if (isText(document.activeElement)) {
     if (event.key === "Escape") document.activeElement.blur();
     return;
@@ -285,6 +373,68 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Schedules: while rows are ticked or an editor is open the list rests, and no swap takes the ticks away.
+
+const ticked = new Set();
+const boxes = () => [...document.querySelectorAll(".pick input[name=selected]")];
+
+function isChoosing(region) {
+  return Boolean(region.querySelector(".pick input[name=selected]:checked, #matching:checked, .editing form"));
+}
+
+function showTicks() {
+  const bulk = byId("bulk");
+  if (!bulk) return;
+  const count = ticked.size;
+  const isAll = byId("matching").checked;
+  for (const box of boxes()) {
+    box.checked = ticked.has(box.value);
+    box.disabled = isAll;
+  }
+  byId("all-on-page").checked = count > 0 && count === boxes().length;
+  byId("all-on-page").indeterminate = count > 0 && count < boxes().length;
+  byId("bulk-count").textContent = isAll ? "All are selected" : count ? `${count} selected` : "Tick rows to change several at once";
+  bulk.classList.toggle("is-on", count > 0 || isAll);
+  for (const button of bulk.querySelectorAll("button")) button.disabled = !count && !isAll;
+}
+
+function readTicks() {
+  ticked.clear();
+  for (const box of boxes()) if (box.checked) ticked.add(box.value);
+  showTicks();
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.id === "all-on-page") for (const box of boxes()) box.checked = event.target.checked;
+  if (event.target.closest(".pick, #bulk")) readTicks();
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.id === "bulk") opener = document.activeElement && document.activeElement.id;
+});
+
+// A change that was made ends the selection; then the list, told by the answer, reads itself again.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const { requestConfig, target, xhr } = event.detail;
+  if (requestConfig.elt.id === "bulk-change" && target === byId("notices") && xhr.status < 400) {
+    ticked.clear();
+    byId("matching").checked = false;
+    byId("notices").scrollIntoView({ block: "nearest" });
+    setTimeout(() => byId("main").focus({ preventScroll: true })); // what opened the dialog is disabled now
+  } else {
+    const shown = new Set(boxes().map((box) => box.value));
+    for (const id of ticked) if (!shown.has(id)) ticked.delete(id);
+  }
+  showTicks();
+});
+
+KEYS.x = () => {
+  const row = document.activeElement.closest(".job");
+  const box = row && row.querySelector(".pick input");
+  if (box) box.click();
+};
+
+readTicks();
 learnClock();
 polls.lastGood = now();
 restore();

@@ -3,23 +3,34 @@
 from flask import Flask
 
 from console.web import (
+    bulk,
+    editor,
     errors,
     filters,
     help,
     identity,
+    imports,
     jobs,
     outbox,
     probes,
     pulse,
+    revisions,
     runs,
+    schedules,
     security,
     sessions,
+    words,
     workers,
 )
 
 BLUEPRINTS = (
     jobs.bp,
+    editor.bp,
+    revisions.bp,
     runs.bp,
+    schedules.bp,
+    bulk.bp,
+    imports.bp,
     workers.bp,
     outbox.bp,
     pulse.bp,
@@ -34,6 +45,7 @@ def register(app: Flask) -> None:
     security.register(app)
     identity.register(app)
     filters.register(app)
+    words.register(app)
     errors.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -8,19 +8,21 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, Refused
-from console.core.states import Role, Trigger
+from console.core.states import Light, Role, Trigger
 from console.core.texts import storable
-from console.services import jobs, runs, triggers
+from console.services import edits, jobs, revisions, runs, triggers
 from console.services.views import JobPage, RunFilter, RunView
 from console.web import versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment, zone
+from console.web.pulse import heartbeat
 from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, cursor_of
 
 FRESH = timedelta(minutes=1)
 KEY_LENGTH = 200
 NOTE_LENGTH = 500
+REVISIONS_OF_JOB = 10
 bp = Blueprint("jobs", __name__)
 
 
@@ -32,16 +34,34 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/fragments/jobs/table")
 def table() -> ResponseReturnValue:
-    query = JobQuery.read(request.args, "version")
-    if "version" in request.args and is_known(versions.of_jobs(query)):
+    query = JobQuery.read(request.args, "version", "awaited")
+    if "version" in request.args and is_known(_version(query)):
         return nothing_new()
     return page("jobs/_table.html", **_table(query))
+
+
+def _version(query: JobQuery) -> str:
+    """The newest version, with all that the table showed which asks."""
+    is_waiting = versions.is_waiting(request.args["version"])
+    return versions.of_jobs(query, heartbeat() if is_waiting else None)
 
 
 def _table(query: JobQuery) -> dict[str, Any]:
     found = jobs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
     _see(found)
-    return {"page": found, "query": query}
+    waits = any(job.applied_revision != job.revision for job in found.jobs)
+    return {
+        "page": found,
+        "query": query,
+        "version": versions.waiting_version(found.version, heartbeat()) if waits else found.version,
+        "is_live": found.is_active or (waits and can_come_true()),
+        "awaited": frozenset(request.args.getlist("awaited")),
+    }
+
+
+def can_come_true() -> bool:
+    """Whether a scheduler lives that can put an edit in force."""
+    return heartbeat().scheduler is not Light.RED
 
 
 def _see(found: JobPage) -> None:
@@ -53,19 +73,28 @@ def _see(found: JobPage) -> None:
 
 @bp.get("/jobs/<uuid:job_id>")
 def show(job_id: UUID) -> ResponseReturnValue:
-    return page("jobs/show.html", **_job(job_id, cursor_of(request.args)))
+    return page("jobs/show.html", **context_of(job_id, cursor_of(request.args)))
 
 
 @bp.get("/fragments/jobs/<uuid:job_id>")
 def job(job_id: UUID) -> ResponseReturnValue:
-    context = _job(job_id, cursor_of(request.args, "version"))
+    context = context_of(job_id, cursor_of(request.args, "version"))
     return nothing_new() if is_known(context["version"]) else page("jobs/_job.html", **context)
 
 
-def _job(job_id: UUID, cursor: str | None = None) -> dict[str, Any]:
+def context_of(job_id: UUID, cursor: str | None = None) -> dict[str, Any]:
+    """What the job's page shows."""
     found = jobs.get(actor(), job_id, now=moment())
     its_runs = runs.page(actor(), RunFilter(job_id=job_id), cursor=cursor, limit=RUNS_OF_JOB, now=moment())
-    return {"job": found, "runs": its_runs, "cursor": cursor, "version": versions.of_job(found, its_runs)}
+    waits = found.applied_revision != found.revision
+    return {
+        "job": found,
+        "runs": its_runs,
+        "cursor": cursor,
+        "history": revisions.page(actor(), job_id, limit=REVISIONS_OF_JOB, now=moment()),
+        "version": versions.of_job(found, its_runs, heartbeat),
+        "is_live": found.active_run is not None or (waits and can_come_true()),
+    }
 
 
 @bp.get("/jobs/<uuid:job_id>/send-now")
@@ -127,7 +156,7 @@ def _accepted(run: RunView) -> ResponseReturnValue:
 def _accepted_fragment(run: RunView) -> ResponseReturnValue:
     """The changed row or job, with a notice beside it; the page's own poll goes on from there."""
     is_row = _region() == "row"
-    context = {"job": jobs.get(actor(), run.job_id, now=moment())} if is_row else _job(run.job_id)
+    context = {"job": jobs.get(actor(), run.job_id, now=moment())} if is_row else context_of(run.job_id)
     answer = page("jobs/_accepted.html", run=run, is_row=is_row, **context)
     answer.headers["HX-Retarget"] = f"#job-{run.job_id}" if is_row else "#job"
     answer.headers["HX-Reswap"] = "outerHTML"
@@ -147,6 +176,6 @@ def resume(job_id: UUID) -> ResponseReturnValue:
 
 def _set_paused(job_id: UUID, paused: bool, word: str) -> ResponseReturnValue:
     note = storable(request.form.get("note", "").strip(), NOTE_LENGTH) or None
-    found = jobs.set_paused(actor(), job_id, paused, note=note, now=moment())
+    found = edits.set_paused(actor(), job_id, paused, note=note, now=moment())
     flash(f"{found.name}: {word}")
     return redirect(url_for("jobs.show", job_id=job_id), 303)

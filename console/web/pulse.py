@@ -10,7 +10,7 @@ from console.services import jobs, runs, workers
 from console.services.views import Pulse, RunFilter
 from console.web import versions
 from console.web.identity import actor, moment
-from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, cursor_of, job_id_of
+from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, ScheduleQuery, cursor_of, job_id_of
 
 WATCHED = ("watch", "version")
 bp = Blueprint("pulse", __name__)
@@ -44,14 +44,15 @@ def _has_changed() -> bool:
 
 
 def _jobs(args: Any) -> str:
-    return versions.of_jobs(JobQuery.read(args, *WATCHED))
+    is_waiting = versions.is_waiting(args.get("version", ""))
+    return versions.of_jobs(JobQuery.read(args, *WATCHED), heartbeat() if is_waiting else None)
 
 
 def _job(args: Any) -> str:
     job = jobs.get(actor(), job_id_of(args), now=moment())
     wanted, cursor = RunFilter(job_id=job.id), cursor_of(args, "job", *WATCHED)
     found = runs.page(actor(), wanted, cursor=cursor, limit=RUNS_OF_JOB, now=moment())
-    return versions.of_job(job, found)
+    return versions.of_job(job, found, heartbeat)
 
 
 def _runs(args: Any) -> str:
@@ -59,4 +60,8 @@ def _runs(args: Any) -> str:
     return versions.of_runs(runs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment()))
 
 
-WATCHES = {"jobs": _jobs, "job": _job, "runs": _runs}
+def _schedules(args: Any) -> str:
+    return versions.of_schedules(ScheduleQuery.read(args, *WATCHED), heartbeat())
+
+
+WATCHES = {"jobs": _jobs, "job": _job, "runs": _runs, "schedules": _schedules}

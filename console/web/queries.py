@@ -77,6 +77,34 @@ class JobQuery(Query):
 
 
 @dataclass(frozen=True)
+class ScheduleQuery(Query):
+    """What the page of schedules shows; without a kind, whatever has something to come."""
+
+    q: str | None = None
+    status: JobStatus | None = None
+    kind: Kind | None = None
+    category: str | None = None
+    cursor: str | None = None
+
+    @classmethod
+    def read(cls, args: Mapping[str, str], *also: str) -> "ScheduleQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
+        return cls(
+            _text(args, "q"),
+            _one_of(args, "status", JobStatus),
+            _one_of(args, "kind", Kind),
+            _text(args, "category"),
+            _text(args, "cursor", longest=1000),
+        )
+
+    @property
+    def filter(self) -> JobFilter:
+        is_scheduled = self.kind in (None, Kind.ONCE)
+        return JobFilter(self.q, self.status, self.kind, self.category, scheduled_only=is_scheduled)
+
+
+@dataclass(frozen=True)
 class RunQuery(Query):
     """What the list of runs shows."""
 

@@ -162,6 +162,7 @@ class Things:
     job_id: UUID
     run_id: UUID
     mail_id: UUID
+    number: int = 1
 
     def fill(self, rule: Rule) -> str:
         """The address of the rule with these ids in it."""

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from console.core.clock import utc_now
 from console.core.states import JobStatus, Role
-from console.services import jobs
+from console.services import edits, jobs
 from tests import factories
 from tests.factories import OrgOf, one
 from tests.web.conftest import NOTHING, Things, Visitor, change, part, rules, visit, words
@@ -169,7 +169,7 @@ def test_an_empty_table_teaches_and_a_search_without_a_find_leads_back(operator:
 def test_names_subjects_and_notes_are_text_and_never_markup(operator: Visitor, org: OrgOf) -> None:
     evil = "<script>alert(1)</script>"
     job = factories.job(org, name=evil, subject=evil, recipient=f"{evil}@x.example")
-    jobs.set_paused(org.admin, job.id, True, note=evil, now=utc_now())
+    edits.set_paused(org.admin, job.id, True, note=evil, now=utc_now())
     for path in ("/", f"/jobs/{job.id}", f"/jobs/{job.id}/send-now"):
         answer = operator.get(path)
         assert "<script>alert" not in answer.text
@@ -205,7 +205,7 @@ def test_saved_is_not_applied_until_the_scheduler_says_so(operator: Visitor, org
     assert "saved r1, scheduler on r0" in words(operator_row(operator))
     change("UPDATE jobs SET applied_revision = 1 WHERE id = :id", id=job.id)
     assert "scheduler on" not in words(operator_row(operator))
-    assert "saved r1 · scheduler on r1" in words(operator.get(f"/jobs/{job.id}"))
+    assert "r1 in force" in words(operator.get(f"/jobs/{job.id}"))
 
 
 def test_another_orgs_things_are_nowhere(

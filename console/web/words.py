@@ -1,0 +1,179 @@
+"""What a definition's fields and their values are called on a page: editor, history and conflict share it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from console.core.errors import Invalid
+from console.core.schedule import Schedule, describe, parse
+from console.core.spans import span_text
+from console.core.states import ActorKind, CatchUp, JobStatus, Kind, Overlap
+from console.services.edits import Edited
+from console.services.orgs import zone as zone_of
+from console.services.revisions import RevisionView
+from console.services.views import JobView
+from console.web.identity import moment, zone
+
+FIELDS = {
+    "name": "Name",
+    "task": "Task",
+    "args": "Arguments",
+    "schedule": "Schedule",
+    "timezone": "Zone",
+    "enabled": "Switch",
+    "overlap": "When one is still running",
+    "catch_up": "When it came due while nothing could act",
+    "catch_up_window_seconds": "Catching up",
+    "jitter_seconds": "Jitter",
+    "note": "Note",
+}
+OVERLAPS = {
+    Overlap.SKIP: "the next is skipped",
+    Overlap.BUFFER_ONE: "one waits until it has ended; any more are skipped",
+    Overlap.ALLOW_ALL: "the next starts beside it",
+    Overlap.CANCEL_OTHER: "the running one is stopped, then the next starts",
+}
+CATCH_UPS = {
+    CatchUp.LATEST: "the latest one is run",
+    CatchUp.ALL: "each one is run",
+    CatchUp.NONE: "it is let go",
+}
+ORIGINS = {
+    ActorKind.PERSON: "on a page",
+    ActorKind.TOKEN: "through the API",
+    ActorKind.CLI: "from the command line",
+}
+WORDS: Mapping[str, Mapping[Any, str]] = {"overlap": OVERLAPS, "catch_up": CATCH_UPS}
+NOTHING = "none"
+WEEK = 7
+
+
+def origin(kind: str) -> str:
+    """From where a revision was made."""
+    return ORIGINS.get(ActorKind(kind), "by the console itself")
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter in front; the rest stays."""
+    return text[:1].upper() + text[1:]
+
+
+def local(at: datetime, zone_name: str, seconds: bool = False) -> str:
+    """`Mon 23 Nov 09:15`, as the clocks of that zone show it."""
+    place = zone_of(zone_name)
+    shown, today = at.astimezone(place), moment().astimezone(place)
+    year = f" {shown.year}" if shown.year != today.year else ""
+    return f"{shown:%a} {shown.day} {shown:%b}{year} {shown:{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
+def value(name: str, held: Any, zone_name: str) -> str:
+    """A field's value in words; `zone_name` is the zone in which a schedule's times are meant."""
+    if name == "schedule":
+        return schedule(held, zone_name)
+    if name == "catch_up_window_seconds":
+        return f"up to {span(held)} late" if held else "however late"
+    if name == "jitter_seconds":
+        return f"starts up to {span(held)} after its time, at random" if held else "starts at its time"
+    if name == "enabled":
+        return "on" if held else "off"
+    if isinstance(held, str):
+        return WORDS.get(name, {}).get(held, held)
+    return _plain(held)
+
+
+def _plain(held: Any) -> str:
+    if held is None or held == {}:
+        return NOTHING
+    return held if isinstance(held, str) else json.dumps(held, ensure_ascii=False)
+
+
+def zone_before(revision: RevisionView) -> str:
+    """The zone in which a revision's old schedule was meant."""
+    old = [change.old for change in revision.changes if change.name == "timezone"]
+    return str(old[0] if old else revision.definition.get("timezone") or "UTC")
+
+
+def span(seconds: int) -> str:
+    """`15 min`, `1 h 30 min`."""
+    return span_text(timedelta(seconds=seconds))
+
+
+def schedule(shape: Any, zone_name: str) -> str:
+    """`daily at 09:15`, or `once on Mon 23 Nov 2026 at 09:15`; what can't be read stays as it was given."""
+    try:
+        found = parse(shape)
+    except (Invalid, AttributeError):
+        return _plain(shape)
+    if found.at is not None:
+        return f"once on {_day(found.at.astimezone(zone_of(zone_name)))}"
+    return _with_expression(found)
+
+
+def _with_expression(found: Schedule) -> str:
+    """Words for a cron of one's own may be vague; its expression never is."""
+    text = describe(found)
+    is_own = found.kind is Kind.CRON and not text.startswith(("daily", "monthly")) and found.type == "cron"
+    return f"{text} ({found.expression})" if is_own else text
+
+
+def _day(local: datetime) -> str:
+    return f"{local:%a} {local.day} {local:%b %Y} at {local:%H:%M}"
+
+
+# What a save has done ------------------------------------------------------------------------------
+
+
+def saved(done: Edited, verb: str = "Saved") -> str:
+    """`Saved r2. Next run: Mon 23 Nov 09:15 (was Mon 07:00).`"""
+    if not done.is_changed:
+        return f"Nothing to change: r{done.job.revision} says this already."
+    return f"{verb} r{done.job.revision}. {next_run(done.job, done.next_before)}"
+
+
+def next_run(job: JobView, before: datetime | None) -> str:
+    """When the job runs next, in its own zone, and when it would have run."""
+    if job.status is JobStatus.PAUSED:
+        return "Switched off: nothing starts by its schedule until it is switched on."
+    if job.next_run_at is None:
+        return f"No run to come{_was(job, before)}."
+    if job.next_run_at == before:
+        return f"Next run: {_when(job, job.next_run_at)}, as before."
+    return f"Next run: {_when(job, job.next_run_at)}{_was(job, before)}."
+
+
+def _when(job: JobView, at: datetime) -> str:
+    place = "" if _is_our_clock(job, at) else f" {job.timezone}"
+    return f"{local(at, job.timezone)}{place}"
+
+
+def _is_our_clock(job: JobView, at: datetime) -> bool:
+    """Whether the page's own zone shows the same."""
+    return at.astimezone(zone()).utcoffset() == at.astimezone(ZoneInfo(job.timezone)).utcoffset()
+
+
+def _was(job: JobView, before: datetime | None) -> str:
+    """In short when it was to be within a week."""
+    if before is None:
+        return ""
+    place = zone_of(job.timezone)
+    days = (before.astimezone(place).date() - moment().astimezone(place).date()).days
+    text = f"{before.astimezone(place):%a %H:%M}" if 0 <= days < WEEK else local(before, job.timezone)
+    return f" (was {text})"
+
+
+def register(app: Flask) -> None:
+    """The words, for the templates."""
+    app.jinja_env.globals.update(
+        field_labels=FIELDS,
+        overlap_words=OVERLAPS,
+        catch_up_words=CATCH_UPS,
+        in_words=value,
+        zone_before=zone_before,
+    )
+    app.add_template_filter(origin, "origin")
+    app.add_template_filter(sentence, "sentence")
+    app.add_template_filter(local, "local")
