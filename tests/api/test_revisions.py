@@ -137,7 +137,7 @@ def test_an_earlier_revision_is_restored_as_a_new_one_and_that_is_undone_too(org
     assert set(back) == JOB_FIELDS | {"warnings", "changes", "next_run_before"}
     assert (back["revision"], back["name"], back["status"]) == (4, "Report", "scheduled")
     assert back["schedule"].items() >= SEVEN.items()
-    assert {change["name"] for change in back["changes"]} == {"name", "schedule", "enabled"}
+    assert {change["name"] for change in back["changes"]} == {"name", "schedule", "enabled", "note"}
 
     again = restore(org, daily, 3, json={"revision": 4, "reason": "no, the other"}).json
     assert (again["revision"], again["name"], again["status"]) == (5, "Other", "paused")

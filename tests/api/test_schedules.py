@@ -192,7 +192,7 @@ def test_a_stale_put_shows_both(org: Org, daily: UUID) -> None:
         ({"type": "once", "at": "2020-01-01T00:00:00+00:00"}, "at", "IN_THE_PAST"),
         ({**SEVEN, "timezone": "Europe/Berln"}, "timezone", "INVALID_SCHEDULE"),
         ({**SEVEN, "every_seconds": 60}, "every_seconds", "INVALID_SCHEDULE"),
-        ({**SEVEN, "overlap": "x"}, "overlap", None),
+        ({**SEVEN, "overlap": "x"}, "overlap", "INVALID_SCHEDULE"),
         ({**SEVEN, "colour": "red"}, "colour", None),
         ({**SEVEN, "revision": 0}, "revision", None),
     ],
