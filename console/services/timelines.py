@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -27,7 +28,10 @@ Hits = Mapping[datetime, int]
 
 @dataclass(frozen=True)
 class Minute:
-    """One minute in UTC: how many slots and jobs it has, and the names of the first five jobs."""
+    """One minute in UTC: how many slots and jobs it has.
+
+    Only those that `Timeline.crowded` lists carry the names of their first five jobs.
+    """
 
     at: datetime
     slots: int
@@ -37,7 +41,7 @@ class Minute:
 
 @dataclass(frozen=True)
 class Hour:
-    """One hour of the actor's zone that begins at `start`, and how many of its minutes are crowded."""
+    """One hour of the actor's zone that begins at `start`, and all of its crowded minutes."""
 
     start: datetime
     slots: int
@@ -46,13 +50,16 @@ class Hour:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The hours in their order; `crowded` are the minutes with most jobs, from two on.
+    """The hours in their order, of which the first and the last are seldom whole.
+
+    `crowded` lists the ten minutes with most jobs, of the `crowded_count` that have two or more.
 
     `is_capped` says that there were too many jobs to look at all of them: `jobs` were looked at.
     """
 
     hours: Sequence[Hour]
     crowded: Sequence[Minute]
+    crowded_count: int
     total: int
     jobs: int
     is_capped: bool
@@ -60,9 +67,9 @@ class Timeline:
 
 
 def timeline(actor: Actor, *, now: datetime, hours: int = 24) -> Timeline:
-    """The slots from now to the end of the last of `hours` hours; those of paused jobs are no runs."""
+    """The slots of the next `hours` hours by the hours of the clock; those of paused jobs are no runs."""
     start = _begin_of_hour(now, ZoneInfo(actor.zone))
-    end = start + hours * HOUR
+    end = now + hours * HOUR
     rows, is_capped = _jobs(actor, end)
     slots: Counter[datetime] = Counter()
     crowd: Counter[datetime] = Counter()
@@ -76,9 +83,19 @@ def timeline(actor: Actor, *, now: datetime, hours: int = 24) -> Timeline:
         slots.update(found)
         crowd.update(found.keys())
         looked.append((name, found))
-    crowded = _crowded(slots, crowd, looked)
-    found_hours = [_hour(start + index * HOUR, slots, crowded) for index in range(hours)]
-    return Timeline(found_hours, crowded, slots.total(), len(looked), is_capped, now)
+    crowded = [
+        Minute(at, slots[at], count, ()) for at, count in sorted(crowd.items()) if count >= CROWDED_FROM
+    ]
+    starts = [start + index * HOUR for index in range(ceil((end - start) / HOUR))]
+    return Timeline(
+        hours=[_hour(begin, slots, crowded) for begin in starts],
+        crowded=_most_crowded(crowded, looked),
+        crowded_count=len(crowded),
+        total=slots.total(),
+        jobs=len(looked),
+        is_capped=is_capped,
+        as_of=now,
+    )
 
 
 def _begin_of_hour(now: datetime, place: ZoneInfo) -> datetime:
@@ -117,11 +134,9 @@ def _hits(rows: Sequence[_Row], now: datetime, end: datetime) -> Iterator[tuple[
         yield row.name, hits(schedule, place, first, now, end)
 
 
-def _crowded(
-    slots: Counter[datetime], crowd: Counter[datetime], looked: Sequence[tuple[str, Hits]]
-) -> list[Minute]:
-    most = sorted(((-count, at) for at, count in crowd.items() if count >= CROWDED_FROM))[:CROWDED_NAMED]
-    return [Minute(at, slots[at], -count, _names(at, looked)) for count, at in most]
+def _most_crowded(crowded: Sequence[Minute], looked: Sequence[tuple[str, Hits]]) -> list[Minute]:
+    most = sorted(crowded, key=lambda minute: (-minute.count, minute.at))[:CROWDED_NAMED]
+    return [replace(minute, jobs=_names(minute.at, looked)) for minute in most]
 
 
 def _names(at: datetime, looked: Sequence[tuple[str, Hits]]) -> list[str]:
@@ -131,4 +146,4 @@ def _names(at: datetime, looked: Sequence[tuple[str, Hits]]) -> list[str]:
 def _hour(start: datetime, slots: Counter[datetime], crowded: Sequence[Minute]) -> Hour:
     end = start + HOUR
     count = sum(number for at, number in slots.items() if start <= at < end)
-    return Hour(start, count, sorted((m for m in crowded if start <= m.at < end), key=lambda m: m.at))
+    return Hour(start, count, [minute for minute in crowded if start <= minute.at < end])

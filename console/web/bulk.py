@@ -158,8 +158,13 @@ def _done(result: BulkResult) -> ResponseReturnValue:
     return answer
 
 
+DONE = {Action.ENABLE: "turned on", Action.DISABLE: "turned off", Action.SHIFT: "shifted"}
+
+
 def _counts(result: BulkResult) -> str:
-    parts = [f"{result.changed:,} changed"]
+    action = _action()
+    done = DONE.get(action) or f"moved to {request.form.get('timezone', '').strip()}"
+    parts = [f"{result.changed:,} {done}"]
     if result.unchanged:
         parts.append(f"{result.unchanged:,} already so")
     if result.left:

@@ -77,7 +77,11 @@ def value(name: str, held: Any, zone_name: str) -> str:
     if name == "catch_up_window_seconds":
         return f"up to {span(held)} late" if held else "however late"
     if name == "jitter_seconds":
-        return f"starts up to {span(held)} after its time, at random" if held else "starts at its time"
+        return (
+            f"starts up to {span(held)} after its time, the same for the same slot"
+            if held
+            else "starts at its time"
+        )
     if name == "enabled":
         return "on" if held else "off"
     if isinstance(held, str):

@@ -70,7 +70,7 @@ def test_a_bulk_shift_is_confirmed_made_and_in_force_without_a_reload(
     dialog.get_by_role("button", name="Shift 3 schedules").click()
     expect(dialog).to_be_hidden()
     notice = page.locator("#notices")
-    expect(notice).to_contain_text("2 changed, 1 left")
+    expect(notice).to_contain_text("2 shifted, 1 left")
     expect(notice).to_contain_text("nterval counts from its last slot")
     for job in made[:2]:
         expect(row_of(page, job)).to_contain_text("daily at 09:40")
@@ -98,7 +98,7 @@ def test_all_that_match_are_changed_beyond_the_page(crew: Crew, seen: Watch, org
     expect(dialog.get_by_label("Note")).to_be_focused()
     page.keyboard.type("summer")
     page.keyboard.press("Enter")
-    expect(page.locator("#notices")).to_contain_text("53 changed.")
+    expect(page.locator("#notices")).to_contain_text("53 turned off.")
     expect(page.get_by_role("switch", checked=False)).to_have_count(50)
     assert one("SELECT count(*) FROM jobs WHERE status = 'paused' AND status_note = 'summer'") == 53
     assert one("SELECT status FROM jobs WHERE id = :id", id=other.id) == "scheduled"
@@ -259,7 +259,7 @@ def test_without_javascript_many_are_changed_too(
     expect(page.locator(".field-error")).to_contain_text("no known zone")
     page.get_by_label("Zone", exact=True).fill("Asia/Tokyo")
     page.get_by_role("button", name="Set the zone of 1 schedule").click()
-    expect(page.locator("#notices")).to_contain_text("1 changed.")
+    expect(page.locator("#notices")).to_contain_text("1 moved to Asia/Tokyo")
     expect(row_of(page, first)).to_contain_text("Asia/Tokyo")
     row_of(page, second).get_by_role("switch").click()
     expect(page.locator("#notices")).to_contain_text("Beta: off.")

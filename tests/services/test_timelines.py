@@ -20,7 +20,7 @@ def test_slots_are_counted_by_the_hours_of_the_orgs_zone_and_crowded_minutes_are
     factories.job(factories.org(), name="Foreign", schedule=nine, now=NOON)
     found = timelines.timeline(org.admin, now=NOON)
     assert found.hours[0].start == datetime(2030, 1, 2, 11, 30, tzinfo=UTC), "17:00 in India"
-    assert (found.jobs, found.is_capped, len(found.hours)) == (3, False, 24)
+    assert (found.jobs, found.is_capped, len(found.hours)) == (3, False, 25)
     assert found.total == sum(hour.slots for hour in found.hours)
     first = found.crowded[0]
     assert (first.at, first.count, first.slots) == (datetime(2030, 1, 3, 3, 45, tzinfo=UTC), 2, 2)
@@ -28,6 +28,16 @@ def test_slots_are_counted_by_the_hours_of_the_orgs_zone_and_crowded_minutes_are
     (hour,) = [hour for hour in found.hours if hour.crowded]
     assert hour.start <= first.at < hour.start + timedelta(hours=1)
     assert hour.slots == 2 + 6
+
+
+def test_each_crowded_minute_is_counted_in_its_hour_though_only_the_fullest_are_named(org: OrgOf) -> None:
+    for _ in range(2):
+        factories.job(org, schedule={"type": "interval", "every_seconds": 600}, now=NOON)
+    found = timelines.timeline(org.admin, now=NOON)
+    crowded = [len(hour.crowded) for hour in found.hours]
+    assert (sum(crowded), found.crowded_count, len(found.crowded)) == (143, 143, 10)
+    assert crowded == [5] + [6] * 23
+    assert all(minute.jobs for minute in found.crowded)
 
 
 def test_a_timeline_of_too_much_says_so(org: OrgOf, monkeypatch: pytest.MonkeyPatch) -> None:

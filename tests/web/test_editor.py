@@ -117,7 +117,7 @@ def test_a_switch_and_policies_are_saved_together(operator: Visitor, org: OrgOf)
         "the running one is stopped, then the next starts",
         "each one is run",
         "up to 2 h late",
-        "starts up to 5 min after its time, at random",
+        "starts up to 5 min after its time, the same for the same slot",
         "until Friday",
         "Switch: on → became off",
     ):

