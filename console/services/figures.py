@@ -35,7 +35,7 @@ from console.db.jobs import Job, JobRevision
 from console.db.people import Membership, Org, User
 from console.db.runs import Run
 from console.db.session import db, reading
-from console.services.job_lists import LISTED, coming, job_lines
+from console.services.job_lists import LISTED, coming, job_lines, overdue
 from console.services.report_views import (
     EXECUTED,
     Capped,
@@ -86,7 +86,7 @@ def frame(org_id: UUID, run_id: UUID) -> ReportFrame:
 
 
 def morning(org_id: UUID, period: Period, *, until: datetime, now: datetime) -> MorningFigures:
-    """The runs of a period, and what comes due from `now` up to `until`."""
+    """The runs of a period, and what comes due after `now` and before `until`."""
     with snapshot():
         return MorningFigures(
             totals=_totals(org_id, period, now),
@@ -94,6 +94,7 @@ def morning(org_id: UUID, period: Period, *, until: datetime, now: datetime) -> 
             late=_late(org_id, period, now),
             not_run=_groups(org_id, period, NOT_RUN),
             longest=_longest(org_id, period),
+            overdue=overdue(org_id, now),
             coming=coming(org_id, until, now),
             at_rest=job_lines(org_id, Job.status.in_((JobStatus.BLOCKED, JobStatus.PAUSED)), by=Job.status),
         )

@@ -12,7 +12,7 @@ from console.core.states import JobStatus, Kind
 from console.db.jobs import Job, JobRevision
 from console.db.session import db
 from console.services.figures import snapshot
-from console.services.job_lists import COUNTED_UP_TO, job_lines
+from console.services.job_lists import COUNTED_UP_TO, job_lines, overdue
 from console.services.report_views import Inventory, QueueUse
 from console.services.workers import Fleet, fleet
 
@@ -54,7 +54,7 @@ def inventory(org_id: UUID, *, unused_for: timedelta, now: datetime) -> Inventor
             failed=job_lines(org_id, Job.status == JobStatus.FAILED),
             unapplied=job_lines(org_id, _is_unapplied(org_id, now)),
             unplanned=job_lines(org_id, *_is_unplanned()),
-            overdue=job_lines(org_id, *_is_overdue(now)),
+            overdue=overdue(org_id, now),
             never_run=job_lines(org_id, *_never_ran(now - unused_for)),
         )
 
@@ -91,12 +91,6 @@ def _is_unapplied(org_id: UUID, now: datetime) -> ColumnElement[bool]:
 def _is_unplanned() -> Sequence[ColumnElement[bool]]:
     """Recurring, and yet without a next run; blocked jobs are told of by themselves."""
     return Job.kind.in_(RECURRING), Job.sort_at == NO_SLOT, Job.status != JobStatus.BLOCKED
-
-
-def _is_overdue(now: datetime) -> Sequence[ColumnElement[bool]]:
-    """Due a minute ago or longer, and nobody has decided on it."""
-    at_rest = (Job.status == JobStatus.PAUSED) & (Job.kind == Kind.ONCE)
-    return Job.sort_at < now - LATE_AFTER, ~at_rest
 
 
 def _never_ran(before: datetime) -> Sequence[ColumnElement[bool]]:

@@ -1,7 +1,9 @@
 """Short lists of jobs for reports: the first twenty, and how many there are."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,6 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 from console.core.due import LATE_AFTER
 from console.core.reasons import Reason
 from console.core.schedule import Schedule, describe, next_slot, parse
+from console.core.slots import chain
 from console.core.states import JobStatus, Kind
 from console.db.jobs import Job
 from console.db.session import db
@@ -54,35 +57,67 @@ def _line(job: Job) -> JobLine:
     )
 
 
+def overdue(org_id: UUID, now: datetime) -> Capped[JobLine]:
+    """The jobs whose slot came due longer ago than `LATE_AFTER` and is still undecided."""
+    at_rest = (Job.status == JobStatus.PAUSED) & (Job.kind == Kind.ONCE)
+    return job_lines(org_id, Job.sort_at < now - LATE_AFTER, ~at_rest)
+
+
 def coming(org_id: UUID, until: datetime, now: datetime) -> Capped[ComingJob]:
-    """The jobs that come due before `until`, nearest first; those at rest are not among them."""
-    held = (
+    """The jobs with a slot after `now` and before `until`, nearest first; those at rest are not among them.
+
+    A slot that is due already is no coming one; the schedule says which one follows it.
+    """
+    active = (
         Job.org_id == org_id,
         Job.deleted_at.is_(None),
-        Job.sort_at < until,
         Job.status.not_in((JobStatus.PAUSED, JobStatus.BLOCKED)),
     )
-    query = select(Job).where(*held).order_by(Job.sort_at, Job.name, Job.id)
-    jobs = db.session.scalars(query.limit(LISTED)).all()
-    total = len(jobs) if len(jobs) < LISTED else _count(held)
-    items = [_coming_job(job, until, now) for job in jobs]
-    return Capped(items, min(total, COUNTED_UP_TO), total > COUNTED_UP_TO)
+    ahead = (*active, Job.sort_at > now, Job.sort_at < until)
+    columns = select(Job.id, Job.name, Job.schedule, Job.timezone, Job.sort_at)
+    query = columns.order_by(Job.sort_at, Job.name, Job.id)
+    due = db.session.execute(query.where(*active, Job.sort_at <= now).limit(COUNTED_UP_TO + 1)).all()
+    later = db.session.execute(query.where(*ahead).limit(LISTED)).all()
+    found = [*_followed(due, until, now), *(_Coming(*row[:2], parse(row[2]), *row[3:]) for row in later)]
+    total = len(found) if len(later) < LISTED else len(found) - LISTED + _count(ahead)
+    nearest = sorted(found, key=lambda job: (job.first, job.name, job.id))[:LISTED]
+    is_capped = total > COUNTED_UP_TO or len(due) > COUNTED_UP_TO
+    return Capped([_coming_job(job, until) for job in nearest], min(total, COUNTED_UP_TO), is_capped)
 
 
-def _coming_job(job: Job, until: datetime, now: datetime) -> ComingJob:
-    schedule = parse(job.schedule)
-    is_overdue = job.sort_at < now - LATE_AFTER
-    slots = [job.sort_at] if is_overdue else _slots(schedule, zone(job.timezone), job.sort_at, until)
+@dataclass(frozen=True)
+class _Coming:
+    id: UUID
+    name: str
+    schedule: Schedule
+    timezone: str
+    first: datetime
+
+
+def _followed(due: Sequence[Any], until: datetime, now: datetime) -> Iterator[_Coming]:
+    """Jobs whose slot is due, with the one that comes after `now`, where that is before `until`."""
+    for job_id, name, shape, timezone, slot in due:
+        schedule = parse(shape)
+        first = _after(schedule, zone(timezone), slot, now)
+        if first is not None and first < until:
+            yield _Coming(job_id, name, schedule, timezone, first)
+
+
+def _after(schedule: Schedule, zone: ZoneInfo, due: datetime, now: datetime) -> datetime | None:
+    """The first slot after `now` of those that follow the one that is due; an interval is not walked."""
+    if schedule.kind is not Kind.INTERVAL:
+        return next_slot(schedule, zone, now)
+    every = timedelta(seconds=schedule.every_seconds or 0)
+    return next_slot(schedule, zone, due + (now - due) // every * every)
+
+
+def _coming_job(job: _Coming, until: datetime) -> ComingJob:
+    slots = _slots(job.schedule, zone(job.timezone), job.first, until)
     shown, more = slots[:SLOTS_SHOWN], max(len(slots) - SLOTS_SHOWN, 0)
-    is_capped = len(slots) == SLOTS_COUNTED
-    return ComingJob(job.id, job.name, describe(schedule), shown, more, is_capped, is_overdue)
+    return ComingJob(job.id, job.name, describe(job.schedule), shown, more, len(slots) == SLOTS_COUNTED)
 
 
 def _slots(schedule: Schedule, zone: ZoneInfo, first: datetime, until: datetime) -> list[datetime]:
     """The slots from the first one up to `until`, at most `SLOTS_COUNTED`."""
-    found: list[datetime] = []
-    slot: datetime | None = first
-    while slot is not None and slot < until and len(found) < SLOTS_COUNTED:
-        found.append(slot)
-        slot = next_slot(schedule, zone, slot)
-    return found
+    before = takewhile(lambda slot: slot < until, chain(schedule, zone, first))
+    return list(islice(before, SLOTS_COUNTED))

@@ -102,9 +102,9 @@ class LongRun:
 
 @dataclass(frozen=True)
 class ComingJob:
-    """A job that comes due: its first slots, and how many more there are before the horizon.
+    """A job that comes due: its first slots to come, and how many more there are before the horizon.
 
-    One that is overdue has its undecided slot alone: what follows depends on when that is decided.
+    With `is_capped` there are at least so many more.
     """
 
     job_id: UUID
@@ -113,7 +113,6 @@ class ComingJob:
     slots: Sequence[datetime]
     more: int
     is_capped: bool
-    is_overdue: bool
 
 
 @dataclass(frozen=True)
@@ -141,6 +140,7 @@ class MorningFigures:
     late: Sequence[LateRun]
     not_run: Capped[RunGroup]
     longest: Sequence[LongRun]
+    overdue: Capped[JobLine]
     coming: Capped[ComingJob]
     at_rest: Capped[JobLine]
 

@@ -8,8 +8,9 @@ import pytest
 
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
+from console.plugins.reports.morning import report
 from console.services import execution, figures
-from console.services.report_views import MorningFigures, Period, RunTotals, WeekFigures
+from console.services.report_views import MorningFigures, Period, ReportFrame, RunTotals, WeekFigures
 from tests import factories
 from tests.factories import NOON, OrgOf, one
 from tests.plugins.history import past_run
@@ -59,7 +60,7 @@ def test_dry_runs_and_the_runs_of_others_do_not_count(org: OrgOf) -> None:
     change("UPDATE job_revisions SET org_id = :id WHERE job_id = :ours", id=stranger.id, ours=ours.id)
     nothing = morning(org)
     assert nothing.totals == RunTotals({}) and nothing.totals.success_share is None
-    for shown in (nothing.failures, nothing.not_run, nothing.coming, nothing.at_rest):
+    for shown in (nothing.failures, nothing.not_run, nothing.overdue, nothing.coming, nothing.at_rest):
         assert (list(shown.items), shown.total) == ([], 0)
     assert (nothing.late, nothing.longest) == ([], [])
     found = week(org)
@@ -184,14 +185,49 @@ def test_what_comes_is_listed_nearest_first_with_its_slots(org: OrgOf) -> None:
     ]
     first, second = coming.items
     assert list(first.slots) == [NOON + number * MINUTE for number in (1, 2, 3, 4)]
-    assert (first.more, first.is_capped, first.is_overdue) == (496, True, False)
+    assert (first.more, first.is_capped) == (496, True)
     assert (list(second.slots), second.more) == ([datetime(2030, 1, 3, 2, 15, tzinfo=UTC)], 0)
 
 
-def test_an_overdue_job_shows_the_slot_that_nobody_decided(org: OrgOf) -> None:
+def test_an_overdue_job_shows_the_slot_that_nobody_decided_apart_from_what_comes(org: OrgOf) -> None:
     job = factories.job(org, schedule=EVERY_HOUR, now=NOON - 3 * HOUR)
-    (found,) = morning(org).coming.items
-    assert (found.job_id, list(found.slots), found.is_overdue) == (job.id, [NOON - 2 * HOUR], True)
+    found = morning(org)
+    assert [(item.id, item.next_run_at) for item in found.overdue.items] == [(job.id, NOON - 2 * HOUR)]
+    (coming,) = found.coming.items
+    assert (coming.job_id, list(coming.slots)) == (job.id, [NOON + hours * HOUR for hours in (1, 2, 3, 4)])
+
+
+@pytest.mark.parametrize("late", [timedelta(0), 30 * SECOND, 10 * MINUTE])
+def test_only_what_is_still_to_come_is_listed_as_coming(org: OrgOf, late: timedelta) -> None:
+    made = NOON - late - MINUTE
+    factories.job(org, name="A interval", schedule={"type": "interval", "every_seconds": 60}, now=made)
+    factories.job(org, name="B cron", schedule={"type": "cron", "cron": "* * * * *"}, now=made)
+    factories.job(org, name="C weekly", schedule={"type": "interval", "every_seconds": 7 * 86400}, now=made)
+    factories.job(org, name="D once", schedule={"type": "once", "at": (NOON + HOUR).isoformat()}, now=made)
+    factories.job(org, name="E once", schedule={"type": "once", "at": (NOON + HOUR).isoformat()}, now=made)
+    change("UPDATE jobs SET next_run_at = :at WHERE name LIKE 'C%' OR name LIKE 'E%'", at=NOON - late)
+    coming = morning(org).coming
+    assert sorted(item.name[0] for item in coming.items) == ["A", "B", "D"] and coming.total == 3
+    assert all(NOON < slot < NOON + DAY for item in coming.items for slot in item.slots)
+    for item in coming.items[:2]:
+        assert NOON < item.slots[0] <= NOON + MINUTE
+
+
+def test_of_many_that_come_due_or_are_due_all_are_counted(org: OrgOf) -> None:
+    for number in range(22):
+        factories.job(org, schedule=EVERY_HOUR, now=NOON - (2 * HOUR if number < 2 else timedelta(0)))
+    coming = morning(org).coming
+    assert (len(coming.items), coming.total, coming.is_capped) == (20, 22, False)
+
+
+@pytest.mark.parametrize(("every", "more"), [(60, "and at least 496 more"), (3600, "and 19 more")])
+def test_the_morning_report_says_how_many_slots_it_left_out(org: OrgOf, every: int, more: str) -> None:
+    factories.job(org, schedule={"type": "interval", "every_seconds": every}, now=NOON)
+    framed = ReportFrame("North", NOON, "UTC", NOON)
+    made = report(org.id, framed, hours=24, ahead_hours=24, now=NOON)
+    said = {section.title: section for section in made.sections}
+    assert said["Coming in the next 24 hours"].rows[0][1].note == more
+    assert (said["Overdue"].rows, said["Overdue"].empty) == ([], "No slot has waited for more than 60 s.")
 
 
 def test_blocked_jobs_come_before_paused_ones_and_neither_comes_due(org: OrgOf) -> None:

@@ -161,20 +161,56 @@ def test_a_queue_that_nobody_serves_is_a_warning_while_no_job_needs_it(org: OrgO
     assert check(org)["Queues"].severity is Severity.PROBLEM
 
 
-@pytest.mark.parametrize(
-    ("others", "severity"), [((), Severity.PROBLEM), ((timedelta(0),), Severity.WARNING)]
-)
-def test_a_silent_scheduler_is_a_problem_only_when_it_was_the_last(
-    org: OrgOf, others: tuple[timedelta, ...], severity: Severity
+def a_scheduler(name: str, silent_for: timedelta, host: str = "host", up_for: timedelta = WEEK) -> None:
+    beat = workers.Beat(Beating.SCHEDULER, name, host, 1, NOON - up_for)
+    workers.beat(beat, now=NOON - silent_for)
+
+
+@pytest.mark.parametrize("seconds", [30, 60, 300])
+def test_without_a_live_scheduler_nothing_comes_due_however_short_the_silence(
+    org: OrgOf, seconds: int
 ) -> None:
     factories.live_worker(now=NOON)
-    for number, age in enumerate((timedelta(minutes=5), *others)):
-        beat = workers.Beat(Beating.SCHEDULER, f"scheduler-{number}", "host", 1, NOON)
-        workers.beat(beat, now=NOON - age)
+    a_scheduler("scheduler-0", timedelta(seconds=seconds))
+    a_scheduler("ended", timedelta(0))
+    workers.stopped(Beating.SCHEDULER, "ended", now=NOON)
     found = check(org)
     assert set(found) == {"Schedulers"}
-    assert found["Schedulers"].severity is severity
+    assert found["Schedulers"].severity is Severity.PROBLEM
+    assert found["Schedulers"].text == "No scheduler is alive; nothing comes due."
+    assert "scheduler-0" in words(found["Schedulers"]) and "ended" not in words(found["Schedulers"])
+
+
+@pytest.mark.parametrize(
+    ("host", "up_for"), [("host", timedelta(minutes=6)), ("another", timedelta(minutes=4))]
+)
+def test_a_silent_scheduler_beside_a_live_one_is_a_warning(org: OrgOf, host: str, up_for: timedelta) -> None:
+    factories.live_worker(now=NOON)
+    a_scheduler("scheduler-0", timedelta(minutes=5))
+    a_scheduler("scheduler-1", timedelta(seconds=29), host, up_for)
+    found = check(org)
+    assert set(found) == {"Schedulers"}
+    assert found["Schedulers"].severity is Severity.WARNING
+    assert found["Schedulers"].text == "1 scheduler of 2 fell silent."
     assert "scheduler-0" in words(found["Schedulers"]) and "silent for 5 min" in words(found["Schedulers"])
+
+
+def test_a_scheduler_that_was_replaced_on_its_machine_is_not_told(org: OrgOf) -> None:
+    factories.live_worker(now=NOON)
+    a_scheduler("scheduler-0", timedelta(minutes=5))
+    a_scheduler("scheduler-1", timedelta(0), up_for=timedelta(minutes=4))
+    assert check(org) == {}
+
+
+@pytest.mark.usefixtures("_alive")
+def test_what_has_a_grace_period_says_so(org: OrgOf) -> None:
+    a_job(org)
+    change("UPDATE jobs SET next_run_at = '2030-01-02 11:59Z', applied_revision = 0")
+    change("UPDATE job_revisions SET created_at = '2030-01-02 11:59Z'")
+    found = findings(inventory.inventory(org.id, unused_for=WEEK, now=NOON), UTC, NOON)
+    said = {item.name: (item.severity, item.text) for item in found}
+    assert said["Overdue jobs"] == (Severity.OK, "No slot has waited for more than 60 s.")
+    assert said["Edits not in force"] == (Severity.OK, "No edit has waited for more than 60 s.")
 
 
 def test_a_worker_that_fell_silent_is_named_and_one_that_ended_in_good_order_is_not(org: OrgOf) -> None:

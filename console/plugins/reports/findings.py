@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from console.core.states import Beating, Light
 from console.plugins.reports.document import Cell, Tone
 from console.plugins.reports.words import (
+    GRACE,
+    NONE_OVERDUE,
     clock,
     counted,
     first_of,
@@ -126,7 +128,7 @@ CHECKS = (
         "Edits not in force",
         lambda found: found.unapplied,
         Severity.WARNING,
-        "The scheduler is on the newest revision of every job.",
+        f"No edit has waited for more than {GRACE}.",
         "whose newest revision the scheduler has not taken over",
         WHETHER_SCHEDULER,
         _revisions,
@@ -143,8 +145,8 @@ CHECKS = (
         "Overdue jobs",
         lambda found: found.overdue,
         Severity.PROBLEM,
-        "Every slot that came due was decided.",
-        "due for more than a minute, with nothing decided",
+        NONE_OVERDUE,
+        f"due for more than {GRACE}, with nothing decided",
         WHETHER_SCHEDULER,
     ),
     JobCheck(
@@ -182,19 +184,26 @@ def _jobs(check: JobCheck, jobs: Capped[JobLine], zone: ZoneInfo, now: datetime)
 
 
 def _schedulers(found: Inventory, zone: ZoneInfo, now: datetime) -> Finding:
-    """One that is heard is enough; another one that fell silent is worth a look."""
-    name, advice = "Schedulers", "Start one: python -m console scheduler."
+    """Without a live one nothing comes due, however short the silence; beside one it is worth a look."""
+    name = "Schedulers"
     running = [
         item for item in found.components if item.kind is Beating.SCHEDULER and item.stopped_at is None
     ]
+    live = [item for item in running if item.light is Light.GREEN]
     silent = [item for item in running if item.light is not Light.GREEN]
-    lights = {item.light for item in running}
-    if not lights.intersection((Light.GREEN, Light.YELLOW)):
-        return _silent(name, Severity.PROBLEM, "No scheduler is heard.", advice, silent, zone, now)
-    if silent:
-        text = f"{counted(len(silent), 'scheduler')} of {len(running)} fell silent."
-        return _silent(name, Severity.WARNING, text, "Look after its machine.", silent, zone, now)
-    return Finding(name, Severity.OK, f"{counted(len(running), 'scheduler')} heard.")
+    if not live:
+        text, advice = "No scheduler is alive; nothing comes due.", "Start one: python -m console scheduler."
+        return _silent(name, Severity.PROBLEM, text, advice, silent, zone, now)
+    lost = [item for item in silent if not _is_replaced(item, live)]
+    if lost:
+        text = f"{counted(len(lost), 'scheduler')} of {len(live) + len(lost)} fell silent."
+        return _silent(name, Severity.WARNING, text, "Look after its machine.", lost, zone, now)
+    return Finding(name, Severity.OK, f"{counted(len(live), 'scheduler')} alive.")
+
+
+def _is_replaced(silent: Component, live: Sequence[Component]) -> bool:
+    """Whether a live process began on the same machine after the silent one was last heard."""
+    return any(item.host == silent.host and item.started_at > silent.last_seen for item in live)
 
 
 def _workers(found: Inventory, zone: ZoneInfo, now: datetime) -> Finding:

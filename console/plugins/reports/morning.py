@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from console.core.states import JobStatus, RunState
 from console.plugins.reports.document import Cell, Report, Section, Tile, Tone
 from console.plugins.reports.words import (
+    NONE_OVERDUE,
     RUN_NOTES,
     broken,
     clock,
@@ -85,6 +86,7 @@ def _sections(found: MorningFigures, zone: ZoneInfo, ahead_hours: int, now: date
         _late(found.late, found.totals.late, zone, now),
         _ended("Skipped or missed", found.not_run, "No slot was skipped or missed.", zone, now),
         _longest(found.longest, zone, now),
+        _overdue(found.overdue, zone, now),
         _coming(found.coming, zone, ahead_hours, now),
         _at_rest(found.at_rest),
     )
@@ -130,6 +132,16 @@ def _longest(longest: Sequence[LongRun], zone: ZoneInfo, now: datetime) -> Secti
     return Section("Longest runs", ("Job", "Started", "Took", "State"), rows, "No run was executed.")
 
 
+def _overdue(jobs: Capped[JobLine], zone: ZoneInfo, now: datetime) -> Section:
+    """What came due and was not decided; apart from what comes, for its time is past."""
+    rows = [
+        (job_cell(job.id, job.name), Cell(clock(job.next_run_at, zone, now), tone=Tone.WARN))
+        for job in jobs.items
+        if job.next_run_at is not None
+    ]
+    return Section("Overdue", ("Job", "Due"), rows, NONE_OVERDUE, listing(jobs))
+
+
 def _coming(jobs: Capped[ComingJob], zone: ZoneInfo, ahead_hours: int, now: datetime) -> Section:
     rows = [(job_cell(job.job_id, job.name, job.schedule_text), _slots(job, zone, now)) for job in jobs.items]
     title = f"Coming in the next {counted(ahead_hours, 'hour')}"
@@ -138,9 +150,8 @@ def _coming(jobs: Capped[ComingJob], zone: ZoneInfo, ahead_hours: int, now: date
 
 
 def _slots(job: ComingJob, zone: ZoneInfo, now: datetime) -> Cell:
-    more = f"and {job.more}{' or more' if job.is_capped else ''} more" if job.more else ""
-    note, tone = ("overdue", Tone.WARN) if job.is_overdue else (more, Tone.PLAIN)
-    return Cell(clocks(job.slots, zone, now), note, tone=tone)
+    more = f"and {'at least ' if job.is_capped else ''}{job.more} more" if job.more else ""
+    return Cell(clocks(job.slots, zone, now), more)
 
 
 def _at_rest(jobs: Capped[JobLine]) -> Section:
@@ -160,6 +171,7 @@ def _data(found: MorningFigures, period: Period) -> dict[str, object]:
         "states": {state.value: count for state, count in totals.states.items()},
         "success_rate": totals.success_share,
         "late": totals.late,
+        "overdue_jobs": found.overdue.total,
         "coming_jobs": found.coming.total,
         "jobs_at_rest": found.at_rest.total,
         "period": {"from": period.since.isoformat(), "to": period.until.isoformat()},

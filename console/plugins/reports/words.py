@@ -19,11 +19,15 @@ TONES = {
     RunState.STOPPED: Tone.WARN,
     RunState.MISSED: Tone.WARN,
 }
+GRACE = f"{int(LATE_AFTER.total_seconds())} s"
+"""How long the scheduler may take with a slot or an edit before reports tell of it."""
+
+NONE_OVERDUE = f"No slot has waited for more than {GRACE}."
 RUN_NOTES = (
     "A run counts in the period in which it was asked for, with the state that it has now. Dry runs are "
     "left out.",
     "The success rate is that of runs which were executed to an end: succeeded, failed, stopped or unknown.",
-    f"Late is what began more than {int(LATE_AFTER.total_seconds())} s after its slot, or still waits then.",
+    f"Late is what began more than {GRACE} after its slot, or still waits then.",
 )
 
 
