@@ -1,8 +1,10 @@
 """Schedules as code: one YAML file that is written out, compared, and put in force as a whole."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, any_, func, literal, or_, select
@@ -57,6 +59,25 @@ class Plan:
     not_in_file: int
     as_of: datetime
 
+    @property
+    def mark(self) -> str:
+        """Changes whenever what is to be changed does: who has seen a plan can ask for just that."""
+        return _mark(self.changes)
+
+
+class PlanMoved(Refused):
+    """Somebody edited one of these jobs while the file was compared; nothing was changed. Try again."""
+
+    reason = Reason.STALE_REVISION
+
+
+def _mark(changes: Iterable[PlannedChange]) -> str:
+    held = [
+        [item.name, item.action, dict(item.before) if item.before else None, dict(item.after)]
+        for item in changes
+    ]
+    return sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()[:20]
+
 
 def export(actor: Actor, *, now: datetime) -> str:
     """All schedules of the actor's org as YAML, by key, and the same text until one of them changes.
@@ -99,21 +120,26 @@ def plan(actor: Actor, text: str, *, now: datetime) -> Plan:
     Raises `Invalid` with everything that is wrong, each by its place, such as `schedules[2].cron`.
     """
     with reading():
-        work = _compare(actor, text, now, lock=False)
+        work = _compare(actor, text, now)
     return work.plan(now)
 
 
-def apply(actor: Actor, text: str, *, reason: str | None = None, now: datetime) -> Plan:
+def apply(
+    actor: Actor, text: str, *, expected: str | None = None, reason: str | None = None, now: datetime
+) -> Plan:
     """Puts a file in force in one transaction, and answers what was done.
 
     What the file leaves out of a job stays as it is, and so do jobs that it does not name. A file
-    that holds already changes nothing. Raises `Forbidden`, or `Invalid` as `plan`, and then nothing
-    was changed.
+    that holds already changes nothing. `expected` is the mark of the plan that the caller has seen.
+    Raises `Forbidden`, `Invalid` as `plan`, or `PlanMoved`, and then nothing was changed.
     """
     actor.require(Role.OPERATOR)
+    with reading():  # so that only rows that change are locked, and due slots of the others don't wait
+        foreseen = {row.key for row, _ in _compare(actor, text, now).updates}
     tickets: list[Ticket] = []
     with transaction():
-        work = _compare(actor, text, now, lock=True)
+        work = _compare(actor, text, now, locked=foreseen)
+        _check_foreseen(work, foreseen, expected)
         for row, change in work.updates:
             _, due = edits.write_row(actor, row, change, reason=reason or IMPORTED, now=now)
             tickets += due
@@ -122,6 +148,13 @@ def apply(actor: Actor, text: str, *, reason: str | None = None, now: datetime) 
             wakeups.notify()
     pushing.push_tickets(tickets, now=now)
     return work.plan(now)
+
+
+def _check_foreseen(work: "_Work", locked: Collection[str], expected: str | None) -> None:
+    is_locked = all(row.key in locked for row, _ in work.updates)
+    is_expected = expected is None or _mark(step.planned for step in work.steps) == expected
+    if not (is_locked and is_expected):
+        raise PlanMoved()
 
 
 # What a file comes to ------------------------------------------------------------------------------
@@ -163,9 +196,10 @@ class _Work:
         return Plan(changes, self.unchanged, self.not_in_file, now)
 
 
-def _compare(actor: Actor, text: str, now: datetime, *, lock: bool) -> _Work:
+def _compare(actor: Actor, text: str, now: datetime, *, locked: Collection[str] = ()) -> _Work:
     entries, mistakes = schedule_entries.read(text)
-    rows = _rows(actor, [entry.key for entry in entries], lock)
+    rows = _rows(actor, locked, lock=True) if locked else {}
+    rows |= _rows(actor, [entry.key for entry in entries if entry.key not in rows])
     steps: list[_Step] = []
     for entry in entries:
         row = rows.get(entry.key)
@@ -176,13 +210,14 @@ def _compare(actor: Actor, text: str, now: datetime, *, lock: bool) -> _Work:
     return _Work(steps, len(entries) - len(steps), _not_in_file(actor, entries, now))
 
 
-def _rows(actor: Actor, keys: Sequence[str], lock: bool) -> dict[str, Job]:
+def _rows(actor: Actor, keys: Collection[str], *, lock: bool = False) -> dict[str, Job]:
     query = select(Job).where(*_of(actor), _is_one_of(keys)).order_by(Job.id)
+    query = query.execution_options(populate_existing=True)  # a row that was read before it is locked is old
     found = db.session.scalars(query.with_for_update() if lock else query).all()
     return {row.key: row for row in found}
 
 
-def _is_one_of(keys: Sequence[str]) -> ColumnElement[bool]:
+def _is_one_of(keys: Collection[str]) -> ColumnElement[bool]:
     return Job.key == any_(literal(list(keys), ARRAY(TEXT)))
 
 

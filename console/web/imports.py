@@ -1,10 +1,8 @@
 """Schedules as a file: taken out, and brought back after the difference has been looked at."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
@@ -87,10 +85,10 @@ def apply() -> ResponseReturnValue:
     actor().require(Role.OPERATOR)
     text = request.form.get("text", "")
     try:
-        found = _plan(text)
-        if mark_of(found) != request.form.get("mark"):
-            return _page(text, 409, plan=found, has_moved=True)
-        done = schedule_files.apply(actor(), text, reason=_reason(), now=moment())
+        seen = request.form.get("mark", "")
+        done = schedule_files.apply(actor(), text, expected=seen, reason=_reason(), now=moment())
+    except schedule_files.PlanMoved:
+        return _page(text, 409, plan=_plan(text), has_moved=True)
     except Invalid as error:
         return _page(text, error.status, problem=error)
     flash(_outcome(done))
@@ -128,16 +126,6 @@ def _reason() -> str | None:
     return storable(request.form.get("reason", "").strip(), LONGEST_REASON) or None
 
 
-def mark_of(found: Plan) -> str:
-    """Changes whenever the plan does: what is applied is what was shown."""
-    changes = [
-        [item.name, item.action, dict(item.before) if item.before else None, dict(item.after)]
-        for item in found.changes
-    ]
-    held = json.dumps(changes, sort_keys=True, default=str)
-    return sha256(held.encode()).hexdigest()[:20]
-
-
 def _page(text: str, status: int = 200, **context: Any) -> ResponseReturnValue:
     found: Plan | None = context.get("plan")
     problem: Invalid | None = context.get("problem")
@@ -154,7 +142,7 @@ def _page(text: str, status: int = 200, **context: Any) -> ResponseReturnValue:
         "longest_reason": LONGEST_REASON,
         **context,
         "changes": [in_words(item) for item in found.changes] if found else [],
-        "mark": mark_of(found) if found else "",
+        "mark": found.mark if found else "",
     }
     return page("schedules/import.html", status, **shown)
 
