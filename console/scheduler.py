@@ -85,7 +85,8 @@ class DatabaseScheduler(Scheduler):
         When the first batch is full, two lanes share what is left, so that one decides while the
         other waits for Postgres.
         """
-        dispatch.acknowledge()
+        while dispatch.acknowledge() == dispatch.BATCH:
+            pass
         pushing.push_tickets(dispatch.retry_due(now=self._clock()), now=self._clock())
         self._release()
         due = self._batch()

@@ -284,9 +284,13 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   }
 });
 
-// A preview that was asked for by one field may come while another one is typed in.
-document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  if (event.detail.target === document.activeElement) event.preventDefault();
+// A preview of what is no longer typed is dropped whole: the next one is on its way, and fields and cron agree.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt, parameters } = event.detail.requestConfig;
+  const fields = elt.closest(".editor-body");
+  if (!fields || !parameters) return;
+  const isOld = ["type", "time", "weekday", "day", "cron"].some((name) => fields.querySelector(`[name=${name}]`).value !== parameters[name]);
+  if (isOld) event.detail.shouldSwap = false;
 });
 
 document.addEventListener("schedule-saved", (event) => focusEdit(event.detail.job));

@@ -65,14 +65,27 @@ END = text(
             status_reason = CASE WHEN NOT dry_run AND status <> 'paused' AND kind = 'once'
                                  THEN :reason_code ELSE status_reason END
         FROM ended WHERE jobs.id = ended.job_id
-        RETURNING active_run_id IS NOT NULL AND overlap = ANY(CAST(:waiting AS text[])) AS may_wait
+        RETURNING new.active_run_id IS NOT NULL AND overlap = ANY(CAST(:waiting AS text[])) AS may_wait,
+            CASE WHEN new.active_run_id <> old.active_run_id THEN jobs.id END AS moved_job
     )
-    SELECT id, CASE WHEN may_wait THEN pg_notify(:channel, '') END FROM ended LEFT JOIN shown ON true
+    SELECT id, moved_job, CASE WHEN may_wait THEN pg_notify(:channel, '') END
+    FROM ended LEFT JOIN shown ON true
     """
 ).bindparams(
     bindparam("result", type_=JSONB(none_as_null=True)),
     bindparam("error", type_=JSONB(none_as_null=True)),
     bindparam("changes", type_=JSONB()),
+)
+
+# Sees what committed while END waited for the job's row: the run that it chose may have ended since.
+CHOOSE_AGAIN = text(
+    """
+    UPDATE jobs SET active_run_id = (
+        SELECT id FROM runs WHERE runs.job_id = jobs.id AND state IN ('queued', 'running', 'retrying')
+        ORDER BY requested_at DESC LIMIT 1
+    )
+    WHERE id = :job_id
+    """
 )
 
 
@@ -136,4 +149,7 @@ def end(ending: End, *, channel: str, now: datetime) -> bool:
         "late": Reason.SCHEDULER_DOWN,
         "waiting": WAITING,
     }
-    return db.session.execute(END, values).first() is not None
+    row = db.session.execute(END, values).first()
+    if row is not None and row.moved_job is not None:
+        db.session.execute(CHOOSE_AGAIN, {"job_id": row.moved_job})
+    return row is not None

@@ -40,15 +40,9 @@ GIVE_UP = text(
     """
 )
 
+LOCK = text("SELECT id FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 SHOW = text(
     """
-    WITH given AS (
-        SELECT * FROM json_to_recordset(CAST(:rows AS json))
-          AS given (job_id uuid, run_id uuid, state text, code text, sentence text)
-    ), locked AS (
-        SELECT jobs.id FROM jobs JOIN given ON given.job_id = jobs.id
-        ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
-    )
     UPDATE jobs SET changed_at = :now,
         active_run_id = CASE WHEN active_run_id = ANY(:ended) THEN (
             SELECT runs.id FROM runs
@@ -65,7 +59,9 @@ SHOW = text(
                       WHEN kind = 'once' THEN 'failed' ELSE 'scheduled' END,
         status_reason = CASE WHEN given.run_id IS NOT NULL AND status <> 'paused' AND kind = 'once'
                              THEN given.code ELSE status_reason END
-    FROM given, locked WHERE jobs.id = given.job_id AND locked.id = jobs.id
+    FROM json_to_recordset(CAST(:rows AS json))
+      AS given (job_id uuid, run_id uuid, state text, code text, sentence text)
+    WHERE jobs.id = given.job_id
     """
 )
 
@@ -109,7 +105,10 @@ def give_up(run_ids: Sequence[UUID], *, code: str, sentence: str, now: datetime)
 
 
 def _show(told: Sequence[ToldRun], now: datetime) -> None:
-    """Shows on each job the newest of its runs that ended, and that something has changed."""
+    """Shows on each job the newest of its runs that ended, and that something has changed.
+
+    The jobs are locked by a statement of its own, so that the next one sees what others did meanwhile.
+    """
     shown: dict[UUID, dict[str, object]] = {run.job_id: {"job_id": run.job_id} for run in told}
     for run in sorted(told, key=lambda run: run.id):
         if run.state != "running" and not run.dry_run:
@@ -120,6 +119,7 @@ def _show(told: Sequence[ToldRun], now: datetime) -> None:
                 "sentence": run.reason,
             }
     if shown:
+        db.session.execute(LOCK, {"ids": list(shown)})
         rows = json.dumps(list(shown.values()), default=str)
         ended = [run.id for run in told if run.state != "running"]
         db.session.execute(SHOW, {"rows": rows, "ended": ended, "now": now})

@@ -22,7 +22,7 @@ from console.services import definitions, edits, jobs, pushing, wakeups
 from console.services.views import JobFilter
 
 MOST_SELECTED = 1000
-BATCH = 200
+BATCH = 1000
 MOST_REFUSED_NAMED = 50
 LARGEST_SHIFT = 7 * 24 * 60
 
@@ -91,7 +91,7 @@ def change_selected(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datet
 
 
 def change_matching(actor: Actor, wanted: JobFilter, wish: Wish, *, now: datetime) -> BulkResult:
-    """Changes all jobs that match, in transactions of 200; raises as `change_selected`.
+    """Changes all jobs that match, in transactions of 1,000; raises as `change_selected`.
 
     Which jobs match is settled before the first of them is changed.
     """

@@ -7,18 +7,31 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from console.core.actor import Actor
 from console.core.cautions import Caution, CautionCode
 from console.core.errors import Invalid
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import first_slot, parse
-from console.core.states import JobStatus, Kind, Role
+from console.core.states import JobStatus, Kind, Role, RunState
 from console.core.tags import Tag
 from console.db.jobs import Job
+from console.db.runs import Run
 from console.db.session import db, transaction
 from console.queue import Ticket
-from console.services import audit, conflicts, definitions, dispatch, jobs, previews, pushing, wakeups
+from console.services import (
+    audit,
+    conflicts,
+    definitions,
+    dispatch,
+    holding,
+    jobs,
+    previews,
+    pushing,
+    wakeups,
+)
 from console.services.definitions import Definition, FieldChange
 from console.services.orgs import zone
 from console.services.views import JobView
@@ -131,10 +144,17 @@ def _already_due(
 ) -> list[Caution]:
     """Whoever moves a job that runs once may not know that it has come due meanwhile."""
     is_moved = any(change.name == "schedule" for change in changes) and job.next_run_at is not None
-    if not is_moved or old_at is None or old_at > now:
+    if not is_moved or old_at is None or old_at > now or not _has_run(job, old_at):
         return []
     text = "It had come due at its old time already; with the new time it runs once more."
     return [Caution(CautionCode.ALREADY_DUE, text)]
+
+
+def _has_run(job: Job, slot: datetime) -> bool:
+    """Whether the slot led to more than a decision against it."""
+    begun = Run.state.not_in((RunState.SKIPPED, RunState.MISSED))
+    found = select(Run.id).where(Run.job_id == job.id, Run.slot == slot, begun)
+    return db.session.scalar(found) is not None
 
 
 def write_row(
@@ -154,7 +174,9 @@ def write_row(
     changes = definitions.differences(old, new)
     if not changes:
         return (), ()
+    _check_unused(job, old, new, "send_at" if "send_at" in change.wanted else "at")
     tickets = _settle(job, now)
+    _withdraw(job, old, new, now)
     _write(job, old, new, now)
     definitions.record(actor, job, changes, reason=_shortened(reason or change.note), now=now)
     _audit(actor, job, changes, reason or change.note, now)
@@ -170,9 +192,20 @@ def _settle(job: Job, now: datetime) -> Sequence[Ticket]:
     return tickets
 
 
-def set_paused(actor: Actor, job_id: UUID, paused: bool, *, note: str | None, now: datetime) -> JobView:
-    """Pauses or resumes a job; doing it twice changes nothing. Raises `NotFound`."""
-    return edit(actor, job_id, Change(enabled=not paused, note=note), now=now).job
+def _withdraw(job: Job, old: Definition, new: Definition, now: datetime) -> None:
+    """A message that is moved while it waits to start goes out at its new time, and not at both."""
+    if job.kind != Kind.ONCE or new.schedule == old.schedule:
+        return
+    sentence = "Its job was moved to another time before it could start."
+    if holding.withdraw(job.id, reason=Reason.NOT_DUE, sentence=sentence, now=now):
+        db.session.refresh(job)
+
+
+def set_paused(
+    actor: Actor, job_id: UUID, paused: bool, *, note: str | None, seen: int | None = None, now: datetime
+) -> JobView:
+    """Pauses or resumes a job; doing it twice changes nothing. Raises `NotFound`, `StaleRevision`."""
+    return edit(actor, job_id, Change(enabled=not paused, note=note), seen=seen, now=now).job
 
 
 def outcome(job: Job, change: Change, *, now: datetime) -> Definition:
@@ -201,6 +234,16 @@ def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Defini
     new = replace(new, note=None if new.enabled else _shortened(change.note) or old.note)
     _check_args_given(job, new)
     return new
+
+
+def _check_unused(job: Job, old: Definition, new: Definition, field: str) -> None:
+    """A slot has one run: an instant that has one already can't be had again."""
+    at = parse(new.schedule).at
+    if at is None or new.schedule == old.schedule:
+        return
+    if db.session.scalar(select(Run.id).where(Run.job_id == job.id, Run.slot == at)) is not None:
+        word = "has its run already; choose another time, or run it now"
+        raise Invalid(f"{field}: {word}", reason=Reason.INVALID_SCHEDULE, fields={field: [word]})
 
 
 def _check_args_given(job: Job, new: Definition) -> None:

@@ -1,6 +1,7 @@
 """Held runs: queued in Postgres, and kept from Redis until their time has come or other runs have ended."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -16,9 +17,11 @@ BATCH = 1000
 # those that somebody asked for since. Of two that wait, the older goes first, so that neither waits for ever.
 READY = text(
     """
-    SELECT runs.id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused
+    SELECT runs.id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused,
+        jobs.deleted_at IS NOT NULL AS is_deleted
     FROM runs JOIN jobs ON jobs.id = runs.job_id
-    WHERE (runs.held_by = 'jitter' AND runs.start_after <= :now)
+    WHERE runs.held_by IS NOT NULL AND (jobs.deleted_at IS NOT NULL
+       OR (runs.held_by = 'jitter' AND runs.start_after <= :now)
        OR (runs.held_by = 'pause' AND jobs.status <> 'paused')
        OR (runs.held_by IN ('buffer_one', 'cancel_other')
            AND (runs.start_after IS NULL OR runs.start_after <= :now)
@@ -27,7 +30,8 @@ READY = text(
                WHERE other.job_id = runs.job_id AND other.id <> runs.id
                  AND other.state IN ('queued', 'running', 'retrying')
                  AND (other.id < runs.id OR (
-                     runs.held_by = 'buffer_one' AND coalesce(other.held_by, 'jitter') = 'jitter'))))
+                     runs.held_by = 'buffer_one' AND other.trigger <> 'schedule'
+                     AND coalesce(other.held_by, 'jitter') = 'jitter')))))
     ORDER BY runs.id LIMIT :batch FOR UPDATE OF runs SKIP LOCKED
     """
 )
@@ -53,6 +57,13 @@ NEXT = text(
     """
 )
 WAIT = text("UPDATE runs SET held_by = 'pause' WHERE id = ANY(:ids)")
+WITHDRAW = text(
+    """
+    SELECT id FROM runs WHERE job_id = :job_id AND held_by IS NOT NULL AND state = 'queued'
+    ORDER BY id FOR UPDATE SKIP LOCKED
+    """
+)
+DELETED_MEANWHILE = "Its job was deleted before it could start."
 PAUSED_MEANWHILE = "Its job was paused before it could start."
 
 
@@ -65,8 +76,11 @@ def release(*, now: datetime) -> list[Ticket]:
     stopping.stop_replaced(now=now)
     with transaction():
         ready = db.session.execute(READY, {"now": now, "batch": BATCH}).all()
-        paused = [row for row in ready if row.is_paused]
-        free = [row for row in ready if not row.is_paused]
+        deleted = [row.id for row in ready if row.is_deleted]
+        if deleted:
+            stops.give_up(deleted, code=Reason.DELETED, sentence=DELETED_MEANWHILE, now=now)
+        paused = [row for row in ready if row.is_paused and not row.is_deleted]
+        free = [row for row in ready if not row.is_paused and not row.is_deleted]
         if free:
             db.session.execute(RELEASE, {"ids": [row.id for row in free], "now": now})
         waiting = [row.id for row in paused if row.kind == Kind.ONCE]
@@ -76,6 +90,18 @@ def release(*, now: datetime) -> list[Ticket]:
         if skipped:
             stops.give_up(skipped, code=Reason.PAUSED, sentence=PAUSED_MEANWHILE, now=now)
     return [Ticket(row.id, row.queue, Priority(row.priority)) for row in free]
+
+
+def withdraw(job_id: UUID, *, reason: Reason, sentence: str, now: datetime) -> int:
+    """Gives up the job's runs that are held and so never began, inside the caller's transaction; how many.
+
+    One that a scheduler is letting go this very moment is past that, and goes its way: to wait for it
+    here would be to wait in a circle, for the scheduler locks runs before jobs.
+    """
+    ids = list(db.session.scalars(WITHDRAW, {"job_id": job_id}))
+    if ids:
+        stops.give_up(ids, code=reason, sentence=sentence, now=now)
+    return len(ids)
 
 
 def next_start(*, now: datetime) -> datetime | None:

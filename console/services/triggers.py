@@ -13,13 +13,13 @@ from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused, UnknownTask
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
-from console.core.states import Priority, Role, RunState, Trigger
+from console.core.states import Kind, Priority, Role, RunState, Trigger
 from console.core.tags import Tag
 from console.core.task import Check, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, jobs, pushing, rules
+from console.services import audit, definitions, holding, jobs, pushing, rules
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
@@ -208,6 +208,10 @@ def _insert(
 def _record(
     actor: Actor, job: Job, run_id: UUID, request: Request, args: Mapping[str, Any], now: datetime
 ) -> None:
+    if job.kind == Kind.ONCE and not request.dry_run:
+        # The same message must not go out again when what held it is over.
+        sentence = "It was asked for by hand before it could start by itself."
+        holding.withdraw(job.id, reason=Reason.OVERLAP, sentence=sentence, now=now)
     shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
     db.session.execute(shown)
     new = {"job": job.key, "task": job.task, "trigger": request.trigger, "arguments": sorted(args)}

@@ -176,6 +176,7 @@ def resume(job_id: UUID) -> ResponseReturnValue:
 
 def _set_paused(job_id: UUID, paused: bool, word: str) -> ResponseReturnValue:
     note = storable(request.form.get("note", "").strip(), NOTE_LENGTH) or None
-    found = edits.set_paused(actor(), job_id, paused, note=note, now=moment())
+    seen = request.form.get("revision", type=int)
+    found = edits.set_paused(actor(), job_id, paused, note=note, seen=seen, now=moment())
     flash(f"{found.name}: {word}")
     return redirect(url_for("jobs.show", job_id=job_id), 303)

@@ -181,6 +181,51 @@ def test_enter_at_once_saves_what_was_typed_before_any_preview_came(
     page.wait_for_timeout(PREVIEW_MS + 300)
 
 
+def test_enter_while_a_preview_is_on_its_way_saves_and_its_answer_disturbs_nothing(
+    page: Page, seen: Watch, job: JobView
+) -> None:
+    page.goto("/")
+    editor = open_editor(page, job)
+    asked: list[str] = []
+
+    def delay(route: Route) -> None:
+        asked.append(route.request.url)
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    page.route("**/schedule/preview*", delay)
+    field(page, "time").fill("09:15")
+    with page.expect_request("**/schedule/preview*"):
+        pass
+    field(page, "reason").fill("quickly")
+    page.keyboard.press("Enter")
+    expect(editor).to_have_count(0)
+    expect(row_of(page, job)).to_contain_text("daily at 09:15")
+    open_editor(page, job)
+    page.wait_for_timeout(2000)
+    expect(field(page, "cron")).to_have_value("15 9 * * *")
+    assert len(asked) == 1 and kept(job).revision == 2
+
+
+def test_a_preview_of_what_is_no_longer_typed_is_dropped(page: Page, seen: Watch, job: JobView) -> None:
+    page.goto("/")
+    open_editor(page, job)
+
+    def delay(route: Route) -> None:
+        if "cron=0%208" in route.request.url:
+            page.wait_for_timeout(1000)
+        route.continue_()
+
+    page.route("**/schedule/preview*", delay)
+    field(page, "cron").fill("0 8 * * *")
+    page.wait_for_timeout(PREVIEW_MS + 100)
+    field(page, "time").fill("10:30")
+    page.wait_for_timeout(800)
+    expect(field(page, "time")).to_have_value("10:30")
+    expect(field(page, "cron")).to_have_value("30 10 * * *")
+    expect(field(page, "time")).to_have_value("10:30")
+
+
 def test_a_refused_save_marks_the_field_and_keeps_the_draft(page: Page, seen: Watch, job: JobView) -> None:
     page.goto("/")
     editor = open_editor(page, job)

@@ -1,19 +1,24 @@
 """What a worker makes of good and bad tasks, each time followed by a good one."""
 
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from apiflask import APIFlask
 from redis import Redis
+from sqlalchemy import text
 
 from console.core.clock import utc_now
 from console.core.states import RunState
-from console.services import jobs, runs
+from console.db.session import db, transaction
+from console.services import execution, jobs, runs
 from console.services.views import RunView
 from console.worker import RunWorker
 from tests import factories
-from tests.factories import OrgOf, one
+from tests.factories import OrgOf, one, rows
+from tests.processes import eventually
 
 
 def finish(org: OrgOf, worker: RunWorker, task: str, **args: object) -> RunView:
@@ -141,3 +146,39 @@ def test_a_run_of_a_deleted_job_is_skipped_with_its_reason(org: OrgOf, worker: R
     jobs.delete(org.admin, job.id, now=utc_now())
     worker.work(burst=True)
     assert runs.get(org.admin, run.id, now=utc_now()).reason_code == "DELETED"
+
+
+def test_two_runs_of_one_job_that_end_at_once_leave_it_without_an_active_one(
+    app: APIFlask, org: OrgOf
+) -> None:
+    """The end that waits for the job's row began when the other run was still active."""
+    job = factories.job(org)
+    first, second = (begin(factories.run(org, job)) for _ in range(2))
+
+    def finish() -> None:
+        with app.app_context():
+            execution.finish(second, execution.Outcome(RunState.SUCCEEDED), now=utc_now())
+
+    ending = threading.Thread(target=finish)
+    with transaction():
+        execution._write(first, execution.Outcome(RunState.SUCCEEDED), utc_now())
+        ending.start()
+        eventually(lambda: waiting_for_locks() > 0, 5)
+    ending.join()
+    assert rows("SELECT state FROM runs") == [("succeeded",), ("succeeded",)]
+    assert jobs.get(org.admin, job.id, now=utc_now()).active_run is None
+    assert one("SELECT active_run_id FROM jobs") is None
+
+
+def begin(run: RunView) -> execution.Claim:
+    claim = execution.claim(run.id, worker="w", offered=[run.task], now=utc_now())
+    assert claim is not None
+    return claim
+
+
+def waiting_for_locks() -> int:
+    with db.engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        )
+        return int(found.scalar() or 0)

@@ -1,0 +1,119 @@
+"""A run that is held while its job is edited, sent by hand, paused or deleted: one message, never two."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from console.core.errors import Invalid
+from console.core.states import RunState, Trigger
+from console.services import dispatch, edits, execution, jobs, pushing, triggers
+from console.services.edits import Change
+from console.services.views import JobView
+from tests import factories
+from tests.factories import NOON, OrgOf, one, rows
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+TASK = "tests.tasks.succeed"
+
+
+def once(org: OrgOf, **fields: Any) -> JobView:
+    return factories.job(org, TASK, schedule={"type": "once", "at": NOON + HOUR}, now=NOON, **fields)
+
+
+def passes(now: datetime) -> None:
+    """What a scheduler does in one pass."""
+    pushing.push_tickets(dispatch.release(now=now), now=now)
+    pushing.push_tickets(dispatch.dispatch(scheduler="s", now=now).tickets, now=now)
+    pushing.push_tickets(dispatch.release(now=now), now=now)
+
+
+def states() -> list[tuple[str, str | None]]:
+    return [(row.state, row.reason_code) for row in rows("SELECT * FROM runs ORDER BY requested_at, id")]
+
+
+def test_what_was_sent_by_hand_while_it_was_held_is_not_sent_again(org: OrgOf, redis: Redis) -> None:
+    job = once(org, jitter_seconds=3600)
+    passes(NOON + HOUR)
+    assert one("SELECT held_by FROM runs") == "jitter"
+    now = NOON + HOUR + MINUTE
+    factories.live_worker(now=now)
+    run = triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL), now=now)
+    claim = execution.claim(run.id, worker="w", offered=[TASK], now=now)
+    assert claim
+    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=now + SECOND)
+    passes(NOON + 3 * HOUR)
+    assert states() == [("skipped", "OVERLAP"), ("succeeded", None)]
+    assert one("SELECT status FROM jobs") == "sent"
+    assert one("SELECT active_run_id FROM jobs") is None
+
+
+def test_a_held_message_that_is_paused_moved_and_resumed_goes_out_at_its_new_time_alone(
+    org: OrgOf, redis: Redis
+) -> None:
+    job = once(org, jitter_seconds=3600)
+    passes(NOON + HOUR)
+    edits.edit(org.admin, job.id, Change(enabled=False), now=NOON + HOUR + SECOND)
+    passes(NOON + 3 * HOUR)
+    new_time = NOON + 48 * HOUR
+    moved = edits.edit(org.admin, job.id, Change(send_at=new_time), now=NOON + 3 * HOUR)
+    assert moved.cautions == [], "the run of the old time was withdrawn"
+    resumed = edits.edit(org.admin, job.id, Change(enabled=True), now=NOON + 3 * HOUR + SECOND)
+    assert (resumed.job.status, resumed.job.next_run_at) == ("scheduled", new_time)
+    passes(NOON + 4 * HOUR)
+    assert states() == [("skipped", "NOT_DUE")]
+    passes(new_time + HOUR)
+    passes(new_time + 2 * HOUR)
+    assert [state for state, _ in states()] == ["skipped", "queued"]
+
+
+def test_an_instant_that_has_its_run_can_not_be_had_again(org: OrgOf, redis: Redis) -> None:
+    job = once(org)
+    passes(NOON + HOUR)
+    claim = execution.claim(one("SELECT id FROM runs"), worker="w", offered=[TASK], now=NOON + HOUR)
+    assert claim
+    execution.finish(claim, execution.Outcome(RunState.FAILED), now=NOON + HOUR + SECOND)
+    edits.edit(org.admin, job.id, Change(send_at=NOON + 5 * HOUR), now=NOON + HOUR + MINUTE)
+    with pytest.raises(Invalid) as refused:
+        edits.edit(org.admin, job.id, Change(send_at=NOON + HOUR), now=NOON + HOUR + MINUTE)
+    assert "has its run already" in refused.value.fields["send_at"][0]
+    assert one("SELECT next_run_at FROM jobs") == NOON + 5 * HOUR
+
+
+def test_a_buffered_run_does_not_starve_when_its_job_comes_to_allow_all(org: OrgOf, redis: Redis) -> None:
+    shape = {"type": "interval", "every_seconds": 60}
+    job = factories.job(org, TASK, schedule=shape, now=NOON, overlap="buffer_one")
+    now = NOON + MINUTE
+    passes(now)
+    first = execution.claim(one("SELECT id FROM runs"), worker="w", offered=[TASK], now=now)
+    passes(now + MINUTE)
+    held = one("SELECT id FROM runs WHERE held_by = 'buffer_one'")
+    edits.edit(org.admin, job.id, Change(overlap="allow_all"), now=now + MINUTE)
+    passes(now + 2 * MINUTE)
+    assert first
+    execution.finish(first, execution.Outcome(RunState.SUCCEEDED), now=now + 2 * MINUTE)
+    passes(now + 2 * MINUTE + SECOND)
+    assert one("SELECT held_by FROM runs WHERE id = :id", id=held) is None
+
+
+def test_a_held_run_of_a_deleted_job_ends_with_its_reason(org: OrgOf, redis: Redis) -> None:
+    job = once(org, jitter_seconds=3600)
+    passes(NOON + HOUR)
+    edits.edit(org.admin, job.id, Change(enabled=False), now=NOON + HOUR + SECOND)
+    passes(NOON + 3 * HOUR)
+    jobs.delete(org.admin, job.id, now=NOON + 3 * HOUR)
+    passes(NOON + 3 * HOUR + SECOND)
+    assert states() == [("skipped", "DELETED")]
+
+
+def test_a_slot_that_is_due_when_its_job_is_deleted_has_its_run(org: OrgOf, redis: Redis) -> None:
+    job = once(org)
+    jobs.delete(org.admin, job.id, now=NOON + HOUR + SECOND)
+    passes(NOON + HOUR + MINUTE)
+    (run,) = rows("SELECT id, slot FROM runs")
+    assert run.slot == NOON + HOUR
+    assert execution.claim(run.id, worker="w", offered=[TASK], now=NOON + HOUR + MINUTE) is None
+    assert states() == [("skipped", "DELETED")]
