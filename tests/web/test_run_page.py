@@ -10,7 +10,7 @@ import pytest
 from console.core.clock import utc_now
 from console.core.reasons import Reason
 from console.core.states import RunState
-from console.services import runs
+from console.services import edits, runs
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import OrgOf, one, rows
@@ -55,6 +55,19 @@ def test_every_state_has_its_page_its_badge_and_what_to_do(
     listed = operator.get(f"/runs?state={state}")
     assert badge in words(part(listed, f"run-{run.id}"))
     assert f"run-{run.id}" in operator.get(f"/jobs/{run.job_id}").text
+
+
+def test_a_run_names_the_revision_that_it_ran_under_and_leads_to_it(operator: Visitor, org: OrgOf) -> None:
+    job = factories.job(org)
+    factories.live_worker()
+    edits.edit(org.admin, job.id, edits.Change(name="Renamed"), reason="clearer", now=utc_now())
+    run = factories.run(org, job)
+    edits.edit(org.admin, job.id, edits.Change(name="Renamed again"), now=utc_now())
+    shown = operator.get(f"/runs/{run.id}").text
+    address = f"/jobs/{job.id}/revisions?before=3"
+    assert f'<a href="{address}#r2">r2</a>' in shown
+    history = operator.get(address).text
+    assert 'id="r2"' in history and "clearer" in history and 'id="r3"' not in history
 
 
 def test_a_run_that_was_decided_against_shows_no_hops_that_never_were(operator: Visitor, org: OrgOf) -> None:
