@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from apiflask import APIFlask
 from redis import Redis
+from sqlalchemy import text
 
 from console.core.states import RunState
 from console.db.session import db
@@ -41,7 +42,7 @@ def test_a_slot_that_has_a_run_never_gets_a_second_one(org: OrgOf) -> None:
     job = factories.job(org, schedule=EVERY_HOUR, now=NOON, overlap="allow_all")
     now = NOON + timedelta(hours=1)
     one_pass(now)
-    db.session.execute(jobs.update(jobs.Job).where(jobs.Job.id == job.id).values(next_run_at=now))
+    db.session.execute(text("UPDATE jobs SET next_run_at = :now WHERE id = :id"), {"now": now, "id": job.id})
     db.session.commit()
     assert one_pass(now).due == 1
     assert one("SELECT count(*) FROM runs") == 1
