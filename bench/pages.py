@@ -67,7 +67,7 @@ def polls(on: Stage, client, email: str) -> tuple[float, float]:  # type: ignore
 
 def explain(actor) -> None:  # type: ignore[no-untyped-def]
     for name, wanted in EXPLAINED.items():
-        query = jobs._filtered(jobs.select(jobs.Job), actor, wanted)
+        query = jobs.filtered(jobs.select(jobs.Job), actor, wanted)
         query = query.order_by(jobs.Job.sort_at, jobs.Job.name, jobs.Job.id).limit(51)
         sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
         plan = db.session.execute(text("EXPLAIN (ANALYZE, COSTS OFF, SUMMARY ON) " + sql.replace(":", "\\:")))

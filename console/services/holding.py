@@ -17,7 +17,7 @@ BATCH = 1000
 # those that somebody asked for since. Of two that wait, the older goes first, so that neither waits for ever.
 READY = text(
     """
-    SELECT runs.id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused,
+    SELECT runs.id, runs.job_id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused,
         jobs.deleted_at IS NOT NULL AS is_deleted
     FROM runs JOIN jobs ON jobs.id = runs.job_id
     WHERE runs.held_by IS NOT NULL AND (jobs.deleted_at IS NOT NULL
@@ -41,10 +41,8 @@ RELEASE = text(
         UPDATE runs SET start_after = CASE WHEN held_by = 'jitter' THEN start_after ELSE :now END,
             held_by = NULL
         WHERE id = ANY(:ids) RETURNING job_id
-    ), locked AS (
-        SELECT id FROM jobs WHERE id IN (SELECT job_id FROM released) ORDER BY id FOR NO KEY UPDATE
     )
-    UPDATE jobs SET changed_at = :now FROM locked WHERE jobs.id = locked.id
+    UPDATE jobs SET changed_at = :now WHERE id IN (SELECT job_id FROM released)
     """
 )
 # Of those that wait for others too, only times to come count: their end wakes the scheduler, time does not.
@@ -76,6 +74,8 @@ def release(*, now: datetime) -> list[Ticket]:
     stopping.stop_replaced(now=now)
     with transaction():
         ready = db.session.execute(READY, {"now": now, "batch": BATCH}).all()
+        if ready:
+            stops.lock_jobs([row.job_id for row in ready])
         deleted = [row.id for row in ready if row.is_deleted]
         if deleted:
             stops.give_up(deleted, code=Reason.DELETED, sentence=DELETED_MEANWHILE, now=now)
