@@ -39,6 +39,11 @@ def found(org: OrgOf) -> list[RunView]:
     return sorted(page.runs, key=lambda run: run.slot or run.requested_at)
 
 
+def alive() -> int:
+    """How many processes have been heard of; none of them is still on its way up then."""
+    return int(one("SELECT count(*) FROM heartbeats WHERE stopped_at IS NULL"))
+
+
 def come_due() -> None:
     """Moves the next slot of every job to this moment, and wakes the scheduler."""
     db.session.execute(text("UPDATE jobs SET next_run_at = now()"))
@@ -49,13 +54,14 @@ def come_due() -> None:
 def test_a_slot_that_waits_begins_the_moment_the_run_before_it_has_ended(
     org: OrgOf, servers: Servers, tmp_path: Path
 ) -> None:
-    marker(org, tmp_path / "marks", seconds=3, every=1, overlap="buffer_one")
     environment = servers.environment
     with (
         process(environment, "worker"),
         process(environment, "worker"),
         process(environment, "scheduler"),
     ):
+        eventually(lambda: alive() == 3)
+        marker(org, tmp_path / "marks", seconds=3, every=1, overlap="buffer_one")
         eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") >= 2, 30)
     executed = [run for run in found(org) if run.started_at]
     for before, after in pairwise(executed):
@@ -141,15 +147,13 @@ def test_a_held_run_survives_a_flushed_redis_and_a_killed_scheduler(
 def test_two_schedulers_start_each_jittered_run_once_and_at_its_own_time(
     org: OrgOf, servers: Servers, redis: Redis
 ) -> None:
-    slot = utc_now() + 4 * SECOND
-    for _ in range(100):
-        factories.job(
-            org,
-            schedule={"type": "interval", "every_seconds": 3600},
-            now=slot - HOUR,
-            jitter_seconds=4,
-        )
     with process(servers.environment, "scheduler"), process(servers.environment, "scheduler"):
+        eventually(lambda: alive() == 2)
+        slot = utc_now() + 8 * SECOND
+        hourly = {"type": "interval", "every_seconds": 3600}
+        for _ in range(100):
+            factories.job(org, schedule=hourly, now=slot - HOUR, jitter_seconds=4)
+        assert utc_now() < slot, "all jobs stand before their slot comes"
         eventually(lambda: one("SELECT count(*) FROM runs WHERE enqueued_at IS NOT NULL") == 100, 30)
     made = found(org)
     assert {run.slot for run in made} == {slot}
