@@ -13,8 +13,9 @@ from console.queue import Ticket
 from console.services import stopping
 
 BATCH = 1000
-# One that waits for others goes when none is active that came before it; a buffered one also waits for
-# those that somebody asked for since. Of two that wait, the older goes first, so that neither waits for ever.
+# One that waits for others goes when none is active that came before it, by its slot, for ids made in one
+# statement have no order; a buffered one also waits for those that somebody asked for since. Of two that
+# wait, the older goes first, so that neither waits for ever.
 READY = text(
     """
     SELECT runs.id, runs.job_id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused,
@@ -29,8 +30,8 @@ READY = text(
                SELECT FROM runs AS other
                WHERE other.job_id = runs.job_id AND other.id <> runs.id
                  AND other.state IN ('queued', 'running', 'retrying')
-                 AND (other.id < runs.id OR (
-                     runs.held_by = 'buffer_one' AND other.trigger <> 'schedule'
+                 AND (CASE WHEN other.slot IS NULL THEN other.id < runs.id ELSE other.slot < runs.slot END
+                   OR (runs.held_by = 'buffer_one' AND other.trigger <> 'schedule'
                      AND coalesce(other.held_by, 'jitter') = 'jitter')))))
     ORDER BY runs.id LIMIT :batch FOR UPDATE OF runs SKIP LOCKED
     """

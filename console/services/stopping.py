@@ -26,7 +26,8 @@ REPLACED = text(
     """
     SELECT DISTINCT ON (other.id) other.id, held.slot, jobs.timezone
     FROM runs AS held
-    JOIN runs AS other ON other.job_id = held.job_id AND other.id < held.id
+    JOIN runs AS other ON other.job_id = held.job_id AND other.id <> held.id
+        AND CASE WHEN other.slot IS NULL THEN other.id < held.id ELSE other.slot < held.slot END
         AND other.state IN ('queued', 'running', 'retrying') AND other.stop_requested_at IS NULL
     JOIN jobs ON jobs.id = held.job_id
     WHERE held.held_by = 'cancel_other' AND (held.start_after IS NULL OR held.start_after <= :now)

@@ -1,6 +1,5 @@
 """The work horse: a forked child that executes run after run, until it is sent home or dies."""
 
-import gc
 import json
 import os
 import select
@@ -153,7 +152,6 @@ def _live(app: Flask, worker: str, line: socket.socket, parent: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         forget_connections(app)
-        gc.freeze()  # what the parent has loaded stays for good, and its pages stay shared
         _serve(app, worker, line)
         code = 0
     except BaseException:

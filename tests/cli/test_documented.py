@@ -29,5 +29,10 @@ def test_every_option_is_documented() -> None:
 def test_every_call_of_the_api_is_documented() -> None:
     text = (REFERENCE / "api.md").read_text()
     for method, path in CONTRACT:
-        short = path.removeprefix("/api/v1").replace("{job_id}", "{id}").replace("{run_id}", "{id}")
+        short = (
+            path.removeprefix("/api/v1")
+            .replace("{job_id}", "{id}")
+            .replace("{run_id}", "{id}")
+            .replace("{number}", "{n}")
+        )
         assert f"`{method.upper()} {short}" in text, (method, short)

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import text
 
 from console.core.errors import Invalid
 from console.core.states import RunState, Trigger
+from console.db.session import db
 from console.services import dispatch, edits, execution, jobs, pushing, triggers
 from console.services.edits import Change
 from console.services.views import JobView
@@ -117,3 +119,18 @@ def test_a_slot_that_is_due_when_its_job_is_deleted_has_its_run(org: OrgOf, redi
     assert run.slot == NOON + HOUR
     assert execution.claim(run.id, worker="w", offered=[TASK], now=NOON + HOUR + MINUTE) is None
     assert states() == [("skipped", "DELETED")]
+
+
+def test_of_two_slots_of_one_pass_the_later_waits_whatever_ids_they_were_given(
+    org: OrgOf, redis: Redis
+) -> None:
+    """Ids that one statement hands out follow the join that Postgres chose, and not the slots."""
+    shape = {"type": "interval", "every_seconds": 60}
+    factories.job(org, TASK, schedule=shape, now=NOON, overlap="buffer_one", catch_up="all")
+    dispatch.dispatch(scheduler="s", now=NOON + 2 * MINUTE)
+    lower = "UPDATE runs SET id = '00000000-0000-7000-8000-000000000001' WHERE held_by = 'buffer_one'"
+    db.session.execute(text(lower))
+    db.session.commit()
+    passes(NOON + 2 * MINUTE + SECOND)
+    found = [(row.slot, row.held_by) for row in rows("SELECT slot, held_by FROM runs ORDER BY slot")]
+    assert found == [(NOON + MINUTE, None), (NOON + 2 * MINUTE, "buffer_one")]
