@@ -10,10 +10,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import api, plugins, web
 from console.core import registry
 from console.core.settings import Settings, load_settings
+from console.core.states import Beating
 from console.db import tables  # noqa: F401  (fills the metadata)
 from console.db.session import db, engine_options
 from console.queue import queues
-from console.services import mail, outbox
+from console.services import mail, outbox, workers
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = Path(__file__).resolve().parent / "db" / "migrations"
@@ -41,7 +42,14 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     queues.configure(settings.redis_url)
     mail.configure(settings.smtp_url, settings.from_email)
     outbox.configure(embedded=settings.outbox)
+    workers.configure(
+        {
+            Beating.SCHEDULER: (settings.scheduler_yellow, settings.scheduler_red),
+            Beating.EXTERNAL_CRON: (settings.cron_yellow, settings.cron_red),
+        }
+    )
     registry.load([*plugins.TASK_MODULES, *(settings.task_modules or plugins.EXAMPLE_MODULES)])
+    plugins.prepare()
     api.register(app)
     web.register(app)
     plugins.register(app)

@@ -8,7 +8,16 @@ from importlib import import_module
 from console.core.errors import SettingsError, UnknownTask
 from console.core.names import find, key_of, suggest, title_of
 from console.core.states import Priority
-from console.core.task import Backoff, NoParams, Params, Task, TaskCheck, TaskFunction
+from console.core.task import (
+    Backoff,
+    NoParams,
+    Params,
+    Task,
+    TaskAbout,
+    TaskCheck,
+    TaskFunction,
+    TaskPreview,
+)
 
 QUEUE_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,40}$")
 
@@ -99,12 +108,16 @@ def task(
     requires: TaskCheck | None = None,
     rules: TaskCheck | None = None,
     aliases: Iterable[str] = (),
+    preview: TaskPreview | None = None,
+    about: TaskAbout | None = None,
 ) -> Callable[[TaskFunction], TaskFunction]:
     """Registers a function as a task.
 
     `timeout` is in seconds. `idempotent` says that the function may be started again after it was
     cut off. `sends` makes its button read “Send now”. `requires` says what must hold for any run,
-    `rules` what must hold for a scheduled one. `aliases` are former dotted paths.
+    `rules` what must hold for a scheduled one. `aliases` are former dotted paths. `preview` shows the
+    message that a run would send, and raises when it can't be made; `about` reads out of a job's
+    arguments what the job is about.
     Raises ValueError for a queue name or timeout that can't be used.
     """
     if not QUEUE_NAME.match(queue):
@@ -134,6 +147,8 @@ def task(
                 rules=rules,
                 aliases=tuple(aliases),
                 function=function,
+                preview=preview,
+                about=about,
             )
         )
         return function

@@ -142,6 +142,14 @@ def next_slot(schedule: Schedule, zone: ZoneInfo, after: datetime) -> datetime |
     return (_next_fixed if named.is_fixed else _next_elapsed)(named, zone, after)
 
 
+def slot_after(schedule: Schedule, zone: ZoneInfo, slot: datetime, now: datetime) -> datetime | None:
+    """The first slot after `now` of those that follow `slot`, which is not later; an interval is not walked."""
+    if schedule.kind is not Kind.INTERVAL:
+        return next_slot(schedule, zone, now)
+    every = timedelta(seconds=schedule.every_seconds or 0)
+    return next_slot(schedule, zone, slot + (now - slot) // every * every)
+
+
 def _next_fixed(named: Times, zone: ZoneInfo, after: datetime) -> datetime | None:
     wall = named.after(after.astimezone(zone))
     while wall is not None:

@@ -37,6 +37,20 @@ class JobStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+class MessageType(StrEnum):
+    """What a message is for; `FREE` is one that a person wrote."""
+
+    INIT = "INIT"
+    REMINDER = "REMINDER"
+    FOLLOW_UP = "FOLLOW_UP"
+    FREE = "FREE"
+
+    @property
+    def label(self) -> str:
+        """The word for it on a page."""
+        return self.value.capitalize().replace("_", "-")
+
+
 class Kind(StrEnum):
     """How a job becomes due; derived from its schedule, never set by hand."""
 

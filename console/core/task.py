@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from console.core.reasons import Refusal
-from console.core.states import Priority
+from console.core.states import MessageType, Priority
 
 
 class Params(BaseModel):
@@ -63,12 +64,35 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Check:
-    """What `requires` and `rules` may look at; `recipient` is the mail address of whom the run is for."""
+    """What `requires`, `rules` and `preview` may look at.
+
+    `recipient` is the mail address of whom the run is for, `job_id` the job that is asked about;
+    it is None for one that is not made yet.
+    """
 
     org_id: str
     args: Mapping[str, Any]
     recipient: str | None
     now: datetime
+    job_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A message as it would go out; `html` is None when it has none."""
+
+    recipient: str
+    subject: str
+    text: str
+    html: str | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What a job is about, as its arguments say: the id of the thing, and the type of the message."""
+
+    message_type: MessageType | None = None
+    subject_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +130,8 @@ class Run:
 
 TaskFunction = Callable[[Run], Result | Mapping[str, object] | None]
 TaskCheck = Callable[[Check], Refusal | None]
+TaskPreview = Callable[[Check], Preview]
+TaskAbout = Callable[[Mapping[str, Any]], About]
 
 
 class LogLimitExceeded(Exception):
@@ -134,6 +160,8 @@ class Task:
     rules: TaskCheck | None
     aliases: tuple[str, ...]
     function: TaskFunction
+    preview: TaskPreview | None = None
+    about: TaskAbout | None = None
 
     @property
     def verb(self) -> str:

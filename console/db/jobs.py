@@ -24,7 +24,9 @@ class Job(Record):
 
     It carries what the table shows of its runs, so that a page is one index scan: `active_run_id`
     is the newest run that has not ended, `last_*` describe the newest that has. `sort_at` is
-    `next_run_at`, or the year 9999 when there is none.
+    `next_run_at`, or the year 9999 when there is none. `message_type` and `subject_id` say of which
+    type a message is and about what. `closed_by` is who gave it the status of something that is over
+    without a run, `deletion_id` the deletion that took it away together with others.
     """
 
     __tablename__ = "jobs"
@@ -39,6 +41,34 @@ class Job(Record):
         Index("ix_jobs_task", "org_id", "task", "sort_at"),
         Index("ix_jobs_due", "next_run_at", postgresql_where=text(WAITING)),
         Index("ix_jobs_unapplied", "id", postgresql_where=text("applied_revision <> revision")),
+        Index(
+            "ix_jobs_message_type",
+            "org_id",
+            "message_type",
+            "sort_at",
+            "name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND message_type IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_subject",
+            "org_id",
+            "subject_id",
+            "sort_at",
+            "name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND subject_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_recipient",
+            "org_id",
+            text("lower(recipient)"),
+            "sort_at",
+            "name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL AND recipient IS NOT NULL"),
+        ),
+        Index("ix_jobs_deletion", "deletion_id", postgresql_where=text("deletion_id IS NOT NULL")),
         Index("ix_jobs_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),
     )
     id: Mapped[Id]
@@ -48,6 +78,8 @@ class Job(Record):
     task: Mapped[str]
     category: Mapped[str]
     subject: Mapped[str] = mapped_column(server_default=text("''"))
+    subject_id: Mapped[UUID | None]
+    message_type: Mapped[str | None]
     recipient: Mapped[str | None]
     args: Mapped[JsonObject]
     kind: Mapped[str]
@@ -60,6 +92,7 @@ class Job(Record):
     status: Mapped[str] = mapped_column(server_default=text("'scheduled'"))
     status_reason: Mapped[str | None]
     status_note: Mapped[str | None]
+    closed_by: Mapped[str | None]
     next_run_at: Mapped[Instant | None]
     sort_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), Computed(f"coalesce(next_run_at, {NEVER})", persisted=True)
@@ -81,6 +114,7 @@ class Job(Record):
     changed_at: Mapped[Created]
     created_at: Mapped[Created]
     deleted_at: Mapped[Instant | None]
+    deletion_id: Mapped[UUID | None]
 
 
 class JobRevision(Record):
@@ -96,3 +130,20 @@ class JobRevision(Record):
     origin: Mapped[str]
     reason: Mapped[str | None]
     created_at: Mapped[Created]
+
+
+class Deletion(Record):
+    """Many jobs deleted at once, by one filter; undone at most once, within 24 hours."""
+
+    __tablename__ = "deletions"
+    __table_args__ = (Index("ix_deletions_recent", "org_id", "at", "id"),)
+    id: Mapped[Id]
+    org_id: Mapped[OrgId]
+    at: Mapped[Instant]
+    actor: Mapped[str]
+    filter: Mapped[JsonObject]
+    deleted: Mapped[int]
+    left_running: Mapped[int]
+    undone_at: Mapped[Instant | None]
+    undone_by: Mapped[str | None]
+    restored: Mapped[int | None]

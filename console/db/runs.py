@@ -23,6 +23,7 @@ class Run(Record):
     silent. `enqueued_at` is null while the run waits for its push to Redis. A run with `held_by` is
     queued and not to be pushed yet: not before `start_after`, or not before other runs have ended.
     `decision` says for good what a policy made of its slot; `reason` changes with each attempt.
+    `resolved_by` is who settled an end that was unknown.
     """
 
     __tablename__ = "runs"
@@ -83,6 +84,9 @@ class Run(Record):
     stop_text: Mapped[str | None]
     decision_code: Mapped[str | None]
     decision: Mapped[str | None]
+    resolved_at: Mapped[Instant | None]
+    resolved_by: Mapped[str | None]
+    resolved_note: Mapped[str | None]
     lease_until: Mapped[Instant | None]
     beat_at: Mapped[Instant | None]
     worker: Mapped[str | None]

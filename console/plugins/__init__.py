@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from console.plugins import messages
 from console.services.jobs import NewJob
 
 TASK_MODULES = (
@@ -16,8 +17,14 @@ EXAMPLE_MODULES = ("console.plugins.examples.tasks",)
 REPORT_ZONE = "Asia/Ho_Chi_Minh"
 
 
+def prepare() -> None:
+    """Imports the plugins' tables, and the calls that they hang on the API before it is registered."""
+    messages.prepare()
+
+
 def register(app: Flask) -> None:
     """Adds the plugins' pages and navigation to the app."""
+    messages.register(app)
 
 
 def demo_jobs() -> list[NewJob]:

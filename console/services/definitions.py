@@ -1,6 +1,7 @@
 """What a job is by its owner's will, apart from what has become of it: the part that revisions keep."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -18,6 +19,7 @@ from console.db.jobs import Job, JobRevision
 from console.db.session import db
 from console.services.orgs import zone
 
+ADDRESS = re.compile(r"^[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+$")
 LONGEST_WINDOW = 366 * 86400
 LONGEST_JITTER = 3600
 
@@ -26,11 +28,14 @@ LONGEST_JITTER = 3600
 class Definition:
     """A job as one revision defines it; `schedule` has the contract's shape, windows are in seconds.
 
-    `note` says why it is paused.
+    `closed` is there when it is over without a run: its `status` (sent or skipped), and a `reason_code`
+    if the console closed it rather than a person. `note` says why it is paused or closed.
     """
 
     name: str
     task: str
+    subject: str
+    recipient: str | None
     args: Mapping[str, Any]
     schedule: Mapping[str, Any]
     timezone: str
@@ -39,6 +44,7 @@ class Definition:
     catch_up: str
     catch_up_window_seconds: int | None
     jitter_seconds: int | None
+    closed: Mapping[str, Any] | None = None
     note: str | None = None
 
     @classmethod
@@ -46,6 +52,8 @@ class Definition:
         return cls(
             name=job.name,
             task=job.task,
+            subject=job.subject,
+            recipient=job.recipient,
             args=job.args,
             schedule=job.schedule,
             timezone=job.timezone,
@@ -54,7 +62,8 @@ class Definition:
             catch_up=job.catch_up,
             catch_up_window_seconds=job.catch_up_window_seconds,
             jitter_seconds=job.jitter_seconds,
-            note=job.status_note if job.status == JobStatus.PAUSED else None,
+            closed=closing(JobStatus(job.status), job.status_reason) if job.closed_by else None,
+            note=job.status_note if job.closed_by or job.status == JobStatus.PAUSED else None,
         )
 
     @classmethod
@@ -64,6 +73,11 @@ class Definition:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def closing(status: JobStatus, reason_code: str | None = None) -> dict[str, Any]:
+    """How a definition says that its job is over without a run."""
+    return {"status": status.value, "reason_code": reason_code}
 
 
 NAMES = tuple(field.name for field in fields(Definition))
@@ -118,6 +132,22 @@ def check_name(name: str) -> str:
     if not name.strip() or len(name) > 200:
         raise Invalid("name: 1 to 200 characters", fields={"name": ["1 to 200 characters"]})
     return name.strip()
+
+
+def check_subject(subject: str) -> str:
+    """Raises `Invalid` beyond 500 characters."""
+    if len(subject) > 500:
+        raise Invalid("subject: up to 500 characters", fields={"subject": ["up to 500 characters"]})
+    return subject.strip()
+
+
+def check_recipient(address: str | None) -> str | None:
+    """A mail address, or None for nobody; raises `Invalid`."""
+    address = (address or "").strip()
+    if address and (len(address) > 254 or not ADDRESS.match(address)):
+        word = "is not a mail address; write it like ana@example.com"
+        raise Invalid(f"recipient: {word}", fields={"recipient": [word]})
+    return address or None
 
 
 def check_args(task: Task, args: Mapping[str, Any]) -> dict[str, Any]:

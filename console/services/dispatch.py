@@ -4,29 +4,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from console.core.due import SLOTS_PER_PASS
 from console.core.errors import Refused
+from console.core.hops import Clock
 from console.core.reasons import Reason
 from console.core.states import Priority, RunState, Trigger
 from console.db.jobs import WAITING, Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
-from console.services import execution, holding, planning
+from console.services import execution, holding, planning, workers
 
 BATCH = 1000
 SETTLE_PASSES = 100
+TICKER = "external cron"
+"""In whose name runs come due by a tick; never a token's, for a tick serves the jobs of every org."""
 
 
 @dataclass(frozen=True)
 class Dispatched:
-    """What a batch did: how many jobs were due, the tickets to push, and how many runs it holds."""
+    """What a batch did: how many jobs were due, the tickets to push, how many runs it holds, and its slots."""
 
     due: int
     tickets: tuple[Ticket, ...]
     held: int = 0
+    slots: int = 0
 
 
 def dispatch(
@@ -41,11 +45,11 @@ def dispatch(
         if not rows:
             return Dispatched(0, ())
         done = planning.write(rows, trigger=trigger, scheduler=scheduler, now=now, acknowledges=True)
-    return Dispatched(len(rows), done.tickets, done.held)
+    return Dispatched(len(rows), done.tickets, done.held, done.slots)
 
 
 def settle(job_id: UUID, *, now: datetime) -> list[Ticket]:
-    """Decides all due slots of one job as a scheduler would; answers the tickets to push after the commit.
+    """Decides all due slots of one job as the clock would; answers the tickets to push after the commit.
 
     It takes part in the transaction of its caller, who has locked the job's row and is about to
     edit it: what came due before the edit is decided by what was in force. The row is read anew.
@@ -58,15 +62,30 @@ def settle(job_id: UUID, *, now: datetime) -> list[Ticket]:
         row = planning.lock_one(job_id, now)
         if row is None:
             return tickets
-        done = planning.write(
-            [row], trigger=Trigger.SCHEDULE, scheduler="scheduler", now=now, acknowledges=False
-        )
+        is_tick = workers.fleet(now).clock is Clock.EXTERNAL_CRON
+        trigger, name = (Trigger.TICK, TICKER) if is_tick else (Trigger.SCHEDULE, "scheduler")
+        done = planning.write([row], trigger=trigger, scheduler=name, now=now, acknowledges=False)
         tickets += done.tickets
         job = db.session.get(Job, job_id)
         if job is not None:
             db.session.refresh(job)
     limit = SETTLE_PASSES * SLOTS_PER_PASS
     text = f"More than {limit} slots of this job have come due undecided. Start a scheduler, then save again."
+    raise Refused(text, reason=Reason.SCHEDULER_DOWN)
+
+
+def settle_all(*which: ColumnElement[bool], now: datetime) -> list[Ticket]:
+    """As `settle`, for all due slots of the jobs of which all this holds; raises `Refused` likewise."""
+    tickets: list[Ticket] = []
+    for _ in range(SETTLE_PASSES):
+        rows = planning.lock_these(now, BATCH, *which)
+        if not rows:
+            return tickets
+        done = planning.write(
+            rows, trigger=Trigger.SCHEDULE, scheduler="scheduler", now=now, acknowledges=False
+        )
+        tickets += done.tickets
+    text = "More slots than a request may decide have come due undecided. Start a scheduler, then try again."
     raise Refused(text, reason=Reason.SCHEDULER_DOWN)
 
 

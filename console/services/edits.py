@@ -30,6 +30,7 @@ from console.services import (
     jobs,
     previews,
     pushing,
+    standings,
     wakeups,
 )
 from console.services.definitions import Definition, FieldChange
@@ -55,10 +56,14 @@ class Change:
     """What an edit wants; what is left `UNSET` stays as it is.
 
     `schedule` has the contract's shape: its type and that type's fields. `send_at` moves a job that
-    runs once. `note` says why a job is paused.
+    runs once. `status` is one of those that make sense from where the job stands (`standings`); to
+    set `sent` by hand takes a `note`. `closed` has the shape of `definitions.closing`. `note` says
+    why a job is paused or closed.
     """
 
     name: str | Unset = UNSET
+    subject: str | Unset = UNSET
+    recipient: str | Unset | None = UNSET
     args: Mapping[str, Any] | Unset = UNSET
     schedule: Mapping[str, Any] | Unset = UNSET
     timezone: str | Unset = UNSET
@@ -68,6 +73,8 @@ class Change:
     catch_up_window_seconds: int | Unset | None = UNSET
     jitter_seconds: int | Unset | None = UNSET
     send_at: datetime | Unset = UNSET
+    status: JobStatus | Unset = UNSET
+    closed: Mapping[str, Any] | Unset | None = UNSET
     note: str | None = None
 
     @property
@@ -175,9 +182,11 @@ def write_row(
     if not changes:
         return (), ()
     _check_unused(job, old, new, "send_at" if "send_at" in change.wanted else "at")
+    standings.check_free(job, old, new)
     tickets = _settle(job, now)
     _withdraw(job, old, new, now)
-    _write(job, old, new, now)
+    _write(actor, job, old, new, now)
+    standings.settle(job, now)
     definitions.record(actor, job, changes, reason=_shortened(reason or change.note), now=now)
     _audit(actor, job, changes, reason or change.note, now)
     return changes, tickets
@@ -194,9 +203,10 @@ def _settle(job: Job, now: datetime) -> Sequence[Ticket]:
 
 def _withdraw(job: Job, old: Definition, new: Definition, now: datetime) -> None:
     """A message that is moved while it waits to start goes out at its new time, and not at both."""
-    if job.kind != Kind.ONCE or new.schedule == old.schedule:
+    if job.kind != Kind.ONCE or (new.schedule == old.schedule and new.closed == old.closed):
         return
-    sentence = "Its job was moved to another time before it could start."
+    what = f"marked as {new.closed['status']}" if new.closed else "moved to another time"
+    sentence = f"Its job was {what} before it could start."
     if holding.withdraw(job.id, reason=Reason.NOT_DUE, sentence=sentence, now=now):
         db.session.refresh(job)
 
@@ -221,6 +231,8 @@ def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Defini
             word = "give either this or schedule, not both"
             raise Invalid(f"send_at: {word}", fields={"send_at": [word]})
         wanted["schedule"] = _moved(job, wanted.pop("send_at"), now)
+    if "status" in wanted:
+        wanted |= standings.as_fields(job, JobStatus(wanted.pop("status")), change.note, now)
     checked: dict[str, Any] = {}
     wrong: list[Invalid] = []
     for name, value in wanted.items():
@@ -231,9 +243,20 @@ def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Defini
     if wrong:
         raise _together(wrong)
     new = Definition(**{**vars(old), **checked})
-    new = replace(new, note=None if new.enabled else _shortened(change.note) or old.note)
+    if new.schedule != old.schedule and "closed" not in wanted:
+        new = replace(new, closed=None)
+    new = replace(new, note=_note(old, new, change))
+    standings.check(job, old, new, now)
     _check_args_given(job, new)
     return new
+
+
+def _note(old: Definition, new: Definition, change: Change) -> str | None:
+    """A new note, or the old one for as long as what it explains stands."""
+    if new.enabled and not new.closed:
+        return None
+    is_same = new.enabled == old.enabled and new.closed == old.closed
+    return _shortened(change.note) or (old.note if is_same else None)
 
 
 def _check_unused(job: Job, old: Definition, new: Definition, field: str) -> None:
@@ -271,6 +294,8 @@ def _check(job: Job, old: Definition, name: str, value: Any, now: datetime) -> A
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "name": definitions.check_name,
+    "subject": definitions.check_subject,
+    "recipient": definitions.check_recipient,
     "timezone": definitions.check_zone,
     "overlap": definitions.check_overlap,
     "catch_up": definitions.check_catch_up,
@@ -303,9 +328,10 @@ def _together(wrong: Sequence[Invalid]) -> Invalid:
     )
 
 
-def _write(job: Job, old: Definition, new: Definition, now: datetime) -> None:
+def _write(actor: Actor, job: Job, old: Definition, new: Definition, now: datetime) -> None:
     """Makes the row the next revision; its next slot is computed anew only if its schedule has changed."""
     job.name, job.args, job.timezone = new.name, dict(new.args), new.timezone
+    job.subject, job.recipient = new.subject, new.recipient
     job.overlap, job.catch_up = new.overlap, new.catch_up
     job.catch_up_window_seconds, job.jitter_seconds = new.catch_up_window_seconds, new.jitter_seconds
     if new.schedule != old.schedule or (new.timezone != old.timezone and job.kind == Kind.CRON):
@@ -314,7 +340,9 @@ def _write(job: Job, old: Definition, new: Definition, now: datetime) -> None:
         job.status = JobStatus.SCHEDULED if new.enabled else JobStatus.PAUSED
         job.status_reason = None if new.enabled else Reason.PAUSED
         job.status_note = None
-    if not new.enabled:
+    if new.closed != old.closed:
+        standings.close_or_open(actor, job, new, now)
+    if not new.enabled or new.closed:
         job.status_note = new.note
     job.revision += 1
     job.changed_at = now
@@ -326,6 +354,7 @@ def _reschedule(job: Job, new: Definition, now: datetime) -> None:
     job.next_run_at = first_slot(schedule, zone(new.timezone), now)
     if job.status in ENDED and job.next_run_at is not None:
         job.status, job.status_reason, job.status_note = JobStatus.SCHEDULED, None, None
+        job.closed_by = None
 
 
 def _shortened(text: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from console.core.due import LATE_AFTER
 from console.core.reasons import Reason
-from console.core.schedule import Schedule, describe, next_slot, parse
+from console.core.schedule import Schedule, describe, parse, slot_after
 from console.core.slots import chain
 from console.core.states import JobStatus, Kind
 from console.db.jobs import Job
@@ -98,17 +98,9 @@ def _followed(due: Sequence[Any], until: datetime, now: datetime) -> Iterator[_C
     """Jobs whose slot is due, with the one that comes after `now`, where that is before `until`."""
     for job_id, name, shape, timezone, slot in due:
         schedule = parse(shape)
-        first = _after(schedule, zone(timezone), slot, now)
+        first = slot_after(schedule, zone(timezone), slot, now)
         if first is not None and first < until:
             yield _Coming(job_id, name, schedule, timezone, first)
-
-
-def _after(schedule: Schedule, zone: ZoneInfo, due: datetime, now: datetime) -> datetime | None:
-    """The first slot after `now` of those that follow the one that is due; an interval is not walked."""
-    if schedule.kind is not Kind.INTERVAL:
-        return next_slot(schedule, zone, now)
-    every = timedelta(seconds=schedule.every_seconds or 0)
-    return next_slot(schedule, zone, due + (now - due) // every * every)
 
 
 def _coming_job(job: _Coming, until: datetime) -> ComingJob:

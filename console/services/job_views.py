@@ -11,11 +11,13 @@ from console.core.names import title_of
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import describe, parse
-from console.core.states import Hold, JobStatus, Kind, RunState
+from console.core.states import Hold, JobStatus, Kind, MessageType, RunState
 from console.core.task import Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db
+from console.services import standings
+from console.services.definitions import closing
 from console.services.views import ActiveRun, JobView, LastRun
 from console.services.workers import Fleet
 
@@ -49,6 +51,11 @@ def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
         status=JobStatus(job.status),
         status_reason=Reason(job.status_reason) if job.status_reason else None,
         status_note=job.status_note,
+        message_type=MessageType(job.message_type) if job.message_type else None,
+        subject_id=job.subject_id,
+        closed_by=job.closed_by,
+        closed=closing(JobStatus(job.status), job.status_reason) if job.closed_by else None,
+        choices=standings.choices(job, now) if run is None or run.held_by else (),
         schedule=job.schedule,
         schedule_text=describe(schedule),
         timezone=job.timezone,

@@ -1,13 +1,13 @@
 """Jobs: listing, finding, creating and deleting them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal_column, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
@@ -18,10 +18,10 @@ from console.core.registry import registry
 from console.core.schedule import first_slot
 from console.core.states import JobStatus, Kind, Role
 from console.core.tags import Tag
-from console.core.task import Task
-from console.db.jobs import NEVER, Job
+from console.core.task import About, Task
+from console.db.jobs import NEVER, Deletion, Job
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, dispatch, paging, wakeups
+from console.services import audit, definitions, dispatch, paging, standings, wakeups
 from console.services.job_versions import version_of
 from console.services.job_views import views
 from console.services.orgs import zone
@@ -90,22 +90,42 @@ def alive(actor: Actor) -> Select[Job]:
 def filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]:
     """The query for those of the actor's jobs that match."""
     query = query.where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
+    return query.where(*_about_itself(wanted), *_about_its_subject(wanted), *_about_its_time(wanted))
+
+
+def _about_itself(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.q:
-        query = query.where(Job.search.contains(wanted.q.strip().lower(), autoescape=True))
+        yield Job.search.contains(wanted.q.strip().lower(), autoescape=True)
     if wanted.status:
-        query = query.where(Job.status == wanted.status)
+        yield Job.status == wanted.status
     if wanted.kind:
-        query = query.where(Job.kind == wanted.kind)
+        yield Job.kind == wanted.kind
     if wanted.category:
-        query = query.where(Job.category == wanted.category)
+        yield Job.category == wanted.category
+    if not wanted.with_settled and wanted.status is not JobStatus.SKIPPED:
+        settled = (Job.status == JobStatus.SKIPPED) & (Job.status_reason == Reason.HAS_LOAD_IN_TIME)
+        yield settled.is_not(True)
+
+
+def _about_its_subject(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.message_type:
+        yield Job.message_type == wanted.message_type
+    if wanted.tasks_only:
+        yield Job.message_type.is_(None)
+    if wanted.subject_id:
+        yield Job.subject_id == wanted.subject_id
+    if wanted.recipient:
+        yield func.lower(Job.recipient) == wanted.recipient.strip().lower()
+
+
+def _about_its_time(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.scheduled_only:
         # Said of the column that the indexes are sorted by: the rest of them is never walked through.
-        query = query.where(Job.sort_at < literal_column(NEVER))
+        yield Job.sort_at < literal_column(NEVER)
     if wanted.since:
-        query = query.where(Job.sort_at >= wanted.since, Job.next_run_at.is_not(None))
+        yield (Job.sort_at >= wanted.since) & Job.next_run_at.is_not(None)
     if wanted.until:
-        query = query.where(Job.sort_at <= wanted.until, Job.next_run_at.is_not(None))
-    return query
+        yield (Job.sort_at <= wanted.until) & Job.next_run_at.is_not(None)
 
 
 def count(actor: Actor, wanted: JobFilter) -> int:
@@ -237,15 +257,19 @@ def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
     task = registry.resolve(new.task)
     schedule = definitions.check_schedule(new.schedule, now)
     zone_name = new.timezone or actor.zone
-    return Job(
+    args = definitions.check_args(task, new.args) if new.args is not None else {}
+    about = task.about(args) if task.about else About()
+    job = Job(
         org_id=actor.org_id,
         key=_key(actor, new, task),
         name=definitions.check_name(new.name or task.title),
         task=task.path,
         category=task.category,
-        subject=new.subject,
-        recipient=new.recipient,
-        args=definitions.check_args(task, new.args) if new.args is not None else {},
+        subject=definitions.check_subject(new.subject),
+        subject_id=about.subject_id,
+        message_type=about.message_type,
+        recipient=definitions.check_recipient(new.recipient),
+        args=args,
         kind=schedule.kind,
         schedule=schedule.as_json(),
         timezone=zone_name,
@@ -261,6 +285,8 @@ def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
         changed_at=now,
         created_at=now,
     )
+    standings.settle(job, now)
+    return job
 
 
 class KeyTaken(Invalid):
@@ -319,6 +345,12 @@ def delete(actor: Actor, job_id: UUID, *, now: datetime) -> None:
         job = load(actor, job_id, lock=True)
         # A slot that is due already has its record; the run itself is skipped when a worker takes it.
         dispatch.settle(job.id, now=now)
+        gone = Deletion(
+            org_id=actor.org_id, at=now, actor=actor.name, filter={"job": job.key}, deleted=1, left_running=0
+        )
+        db.session.add(gone)
+        db.session.flush()
         job.deleted_at = job.changed_at = now
+        job.deletion_id = gone.id
         audit.add(actor, Tag.JOB_DELETED, audit.Subject("job", job_id), now=now, old={"key": job.key})
         wakeups.notify()

@@ -10,20 +10,20 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, Text, case, cast, select, text
+from sqlalchemy import ColumnElement, Select, Text, case, cast, select, text
 from sqlalchemy.engine import Row
 
 from console.core.due import LATE_AFTER, Decided, Decision, DueJob, decide
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
 from console.core.schedule import Schedule, parse
-from console.core.states import CatchUp, JobStatus, Kind, Overlap, Priority, RunState, Trigger
-from console.core.task import Check, Task
+from console.core.states import Beating, CatchUp, JobStatus, Kind, Overlap, Priority, RunState, Trigger
+from console.core.task import Check, Task, TaskCheck
 from console.db import bulk
 from console.db.jobs import WAITING, Job, JobRevision
 from console.db.session import db
 from console.queue import Ticket
-from console.services import rules
+from console.services import rules, workers
 from console.services.orgs import zone
 
 log = structlog.get_logger()
@@ -60,14 +60,16 @@ class _Plan:
     row: DueRow
     task: Task | None
     decided: Decided
+    lacks: Refusal | None = None
 
 
 @dataclass(frozen=True)
 class Written:
-    """What came of a batch: the tickets of the runs that may start at once, and how many are held."""
+    """What came of a batch: the tickets of runs that may start at once, how many are held, how many slots."""
 
     tickets: tuple[Ticket, ...]
     held: int
+    slots: int
 
 
 def lock_due(now: datetime, limit: int) -> Sequence[DueRow]:
@@ -79,6 +81,12 @@ def lock_due(now: datetime, limit: int) -> Sequence[DueRow]:
 def lock_one(job_id: UUID, now: datetime) -> DueRow | None:
     """The row of one job if it is due, locked."""
     return db.session.execute(_due(now).where(Job.id == job_id).with_for_update(of=Job)).first()
+
+
+def lock_these(now: datetime, limit: int, *which: ColumnElement[bool]) -> Sequence[DueRow]:
+    """As `lock_due`, of those jobs of which all this holds, and waiting for whoever holds them."""
+    query = _due(now).where(*which).order_by(Job.id).limit(limit).with_for_update(of=Job)
+    return db.session.execute(query).all()
 
 
 def _due(now: datetime) -> Select[*tuple[Any, ...]]:
@@ -98,13 +106,14 @@ def write(
     With `acknowledges` the jobs show that a scheduler acts on the revision that was read here.
     """
     active = _active(rows)
-    plans = [_plan(row, active, now) for row in rows]
+    grace = workers.on_time(Beating.EXTERNAL_CRON) if trigger is Trigger.TICK else None
+    plans = [_plan(row, active, grace, now) for row in rows]
     runs = [_new_run(plan, item, now) for plan in plans for item in plan.decided.decisions]
     inserted = bulk.insert_runs(runs, trigger=trigger, scheduler=scheduler, now=now)
     _step(plans, inserted, now, acknowledges)
     queued = [run for run in inserted if run.state == RunState.QUEUED]
     tickets = tuple(Ticket(run.id, run.queue, Priority(run.priority)) for run in queued if not run.held_by)
-    return Written(tickets, len(queued) - len(tickets))
+    return Written(tickets, len(queued) - len(tickets), len(inserted))
 
 
 def _active(rows: Sequence[DueRow]) -> dict[UUID, bool]:
@@ -114,11 +123,12 @@ def _active(rows: Sequence[DueRow]) -> dict[UUID, bool]:
     return {row.job_id: row.is_waiting for row in found}
 
 
-def _plan(row: DueRow, active: Mapping[UUID, bool], now: datetime) -> _Plan:
+def _plan(row: DueRow, active: Mapping[UUID, bool], grace: timedelta | None, now: datetime) -> _Plan:
     task = registry.get(row.task)
-    refusal = _refusal(row, task, now) if task else None
+    lacks = _refusal(row, task.requires, now) if task else None
+    refusal = lacks or (_refusal(row, task.rules, now) if task else None)
     try:
-        return _Plan(row, task, decide(_due_job(row, active, refusal), now))
+        return _Plan(row, task, decide(_due_job(row, active, refusal, grace), now), lacks)
     except Exception as error:
         log.exception("a job's schedule can't be followed", action="dispatch.failed", job_id=str(row.id))
         detail = f"{type(error).__name__}: {error}"[:500]
@@ -126,7 +136,9 @@ def _plan(row: DueRow, active: Mapping[UUID, bool], now: datetime) -> _Plan:
         return _Plan(row, task, Decided((broken,), None))
 
 
-def _due_job(row: DueRow, active: Mapping[UUID, bool], refusal: Refusal | None) -> DueJob:
+def _due_job(
+    row: DueRow, active: Mapping[UUID, bool], refusal: Refusal | None, grace: timedelta | None
+) -> DueJob:
     return DueJob(
         id=row.id,
         schedule=_schedule(row.schedule),
@@ -141,6 +153,7 @@ def _due_job(row: DueRow, active: Mapping[UUID, bool], refusal: Refusal | None) 
         jitter=_span(row.jitter_seconds),
         refusal=refusal,
         revised_at=row.revised_at,
+        tick_grace=grace,
     )
 
 
@@ -154,11 +167,11 @@ def _schedule(shape: str) -> Schedule:
     return parse(json.loads(shape))
 
 
-def _refusal(row: DueRow, task: Task, now: datetime) -> Refusal | None:
-    if task.requires is None and task.rules is None:
+def _refusal(row: DueRow, rule: TaskCheck | None, now: datetime) -> Refusal | None:
+    if rule is None:
         return None
-    check = Check(str(row.org_id), json.loads(row.args), row.recipient, now)
-    return rules.refusal_of((task.requires, task.rules), check)
+    check = Check(str(row.org_id), json.loads(row.args), row.recipient, now, str(row.id))
+    return rules.refusal_of((rule,), check)
 
 
 def _new_run(plan: _Plan, item: Decision, now: datetime) -> bulk.NewRun:
@@ -219,7 +232,11 @@ def _status_after(plan: _Plan) -> JobStatus | None:
         return JobStatus.BLOCKED
     if plan.row.kind != Kind.ONCE or last.state is RunState.QUEUED:
         return None
-    return JobStatus.FAILED if last.state is RunState.FAILED else JobStatus.SKIPPED
+    if last.state is RunState.FAILED:
+        return JobStatus.FAILED
+    # What a run requires is still missing, and somebody has to see to it; a rule has simply spoken.
+    is_blocked = plan.lacks is not None and last.reason is plan.lacks.reason
+    return JobStatus.BLOCKED if is_blocked else JobStatus.SKIPPED
 
 
 def _sentence(item: Decision) -> str | None:

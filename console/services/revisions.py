@@ -15,7 +15,7 @@ from console.core.states import Role
 from console.db.jobs import Job, JobRevision
 from console.db.session import db, reading, transaction
 from console.services import edits, jobs, paging, pushing
-from console.services.definitions import NAMES, Definition, FieldChange
+from console.services.definitions import NAMES, FieldChange
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _restore(
     row = db.session.get(JobRevision, (job.id, number)) if 1 <= number <= job.revision else None
     if row is None:
         raise NotFound(f"There is no revision {number} of this job; the newest is {job.revision}.")
-    change = _change_to(Definition.read(row.definition))
+    change = _change_to(row.definition)
     try:
         return edits.edit_row(actor, job, change, seen=seen, reason=reason or f"restored r{number}", now=now)
     except Invalid as error:
@@ -128,6 +128,8 @@ def _restore(
         ) from error
 
 
-def _change_to(definition: Definition) -> edits.Change:
-    wanted = {name: value for name, value in vars(definition).items() if name != "task"}
+def _change_to(stored: Mapping[str, Any]) -> edits.Change:
+    """What a revision from before a field was known says nothing of stays as it is."""
+    wanted = {name: value for name, value in stored.items() if name in NAMES and name != "task"}
+    wanted["closed"] = stored.get("closed")
     return edits.Change(**wanted)

@@ -6,7 +6,7 @@ import structlog
 
 from console.core.errors import Unavailable
 from console.core.reasons import Reason, Refusal
-from console.core.task import Check, TaskCheck
+from console.core.task import Check, Preview, Task, TaskCheck
 from console.db.session import db
 
 log = structlog.get_logger()
@@ -22,6 +22,20 @@ def refusal_of(rules: Iterable[TaskCheck | None], check: Check) -> Refusal | Non
         if refusal is not None:
             return refusal
     return None
+
+
+def preview_of(task: Task, check: Check) -> tuple[Preview | None, Refusal | None]:
+    """The message that a run would send; one that can't be made refuses with `EXCEPTION`."""
+    if task.preview is None:
+        return None, None
+    try:
+        with db.session.begin_nested():
+            return task.preview(check), None
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.info("a message can't be made", action="preview.failed", task=task.path, error=str(error)[:500])
+        return None, Refusal(Reason.EXCEPTION, f"The message can't be made: {error}"[:500])
 
 
 def _ask(rule: TaskCheck, check: Check) -> Refusal | None:

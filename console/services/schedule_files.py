@@ -355,5 +355,6 @@ def _cautions(new: Definition, now: datetime) -> list[Caution]:
 
 
 def _shown(definition: Definition) -> dict[str, Any]:
-    """All of a definition but its note: why a job is paused is said where it is paused, not in a file."""
-    return {name: value for name, value in definition.as_json().items() if name != "note"}
+    """What a file holds of a definition; why a job is paused is said where it is paused, not in a file."""
+    left_out = ("note", "closed", *FIXED)
+    return {name: value for name, value in definition.as_json().items() if name not in left_out}

@@ -13,9 +13,9 @@ from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused, UnknownTask
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
-from console.core.states import Kind, Priority, Role, RunState, Trigger
+from console.core.states import ACTIVE, JobStatus, Kind, Priority, Role, RunState, Trigger
 from console.core.tags import Tag
-from console.core.task import Check, Task
+from console.core.task import Check, Preview, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
@@ -25,6 +25,8 @@ from console.services.views import JobView, RunView
 from console.services.workers import fleet
 
 LONGEST_KEY = 200
+REPEATABLE = (Reason.ALREADY_SENT, Reason.OUTCOME_UNKNOWN)
+"""The refusals that give way to “send again”."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,42 @@ class Request:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a click would do; `refusal` is None when it would run."""
+    """What a click would do; `refusal` is None when it would run.
+
+    `may_override` says that the refusal gives way to “send again”. `rules` is what the task's own
+    rules, which a click passes over, say of a run that came by itself now. `message` is what would go
+    out, None when the task sends none or it can't be made.
+    """
 
     job: JobView
     refusal: Reason | None
     text: str | None
     idempotency_key: str
+    may_override: bool = False
+    rules: Refusal | None = None
+    message: Preview | None = None
 
 
 def preflight(actor: Actor, job_id: UUID, *, now: datetime) -> Preflight:
     """What Send now would answer, and a fresh idempotency key for the click; raises `NotFound`."""
     with reading():
-        job = jobs.load(actor, job_id)
-        view = jobs.view_of(job, now)
-        refusal = _refusal(actor, job, registry.get(job.task), job.args, now)
-    text = f"{refusal.sentence} {refusal.reason.advice}" if refusal else None
-    return Preflight(view, refusal.reason if refusal else None, text, uuid4().hex)
+        return preflight_row(actor, jobs.load(actor, job_id), now)
+
+
+def preflight_row(actor: Actor, job: Job, now: datetime) -> Preflight:
+    """As `preflight`, of a row of the caller's transaction."""
+    task = registry.get(job.task)
+    refusal = _refusal(actor, job, Request(Trigger.MANUAL), job.args, now)
+    check = _check(actor, job, job.args, now)
+    return Preflight(
+        jobs.view_of(job, now),
+        refusal.reason if refusal else None,
+        f"{refusal.sentence} {refusal.reason.advice}" if refusal else None,
+        uuid4().hex,
+        may_override=refusal is not None and refusal.reason in REPEATABLE,
+        rules=rules.refusal_of((task.rules,), check) if task else None,
+        message=rules.preview_of(task, check)[0] if task else None,
+    )
 
 
 def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> RunView:
@@ -64,7 +86,8 @@ def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> 
     Raises `NotFound`, `Forbidden`, `Invalid` that names the field, or `Refused` with its reason.
     When Redis can't be reached the run is accepted all the same and pushed later.
     """
-    return _trigger(actor, lambda: jobs.load(actor, job_id), request, now)
+    # Locked, so that of many clicks on one message the first is seen by all others.
+    return _trigger(actor, lambda: jobs.load(actor, job_id, lock=True), request, now)
 
 
 def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datetime) -> RunView:
@@ -74,7 +97,8 @@ def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datet
     """
 
     def find() -> Job:
-        return jobs.find_row(actor, task_name) or _manual_job(actor, task_name, now)
+        found = jobs.find_row(actor, task_name)
+        return jobs.load(actor, found.id, lock=True) if found else _manual_job(actor, task_name, now)
 
     return _trigger(actor, find, request, now)
 
@@ -126,7 +150,7 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
         return known, False
     task = registry.get(job.task)
     args = _checked(job, job.args if request.args is None else request.args)
-    refusal = _refusal(actor, job, task, args, now)
+    refusal = _refusal(actor, job, request, args, now)
     if refusal is not None:
         raise Refused(f"{refusal.sentence} {refusal.reason.advice}", reason=refusal.reason)
     if request.dry_run and not (task and task.dry_run):
@@ -162,8 +186,9 @@ def _checked(job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(
-    actor: Actor, job: Job, task: Task | None, args: Mapping[str, Any], now: datetime
+    actor: Actor, job: Job, request: Request, args: Mapping[str, Any], now: datetime
 ) -> Refusal | None:
+    task = registry.get(job.task)
     if task is None:
         sentence = f"The console itself does not know {job.task}; its CONSOLE_TASKS must list the module too."
         return Refusal(Reason.NOT_REGISTERED, sentence)
@@ -171,8 +196,43 @@ def _refusal(
         return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
     if task.critical:
         return Refusal(Reason.APPROVAL_REQUIRED)
-    check = Check(str(job.org_id), args, job.recipient or actor.email, now)
-    return rules.refusal_of((task.requires,), check)
+    repeated = _repeated(job, task) if not request.dry_run else None
+    if repeated is not None and not (request.override and repeated.reason in REPEATABLE):
+        return repeated
+    check = _check(actor, job, args, now)
+    return rules.refusal_of((task.requires,), check) or rules.preview_of(task, check)[1]
+
+
+def _check(actor: Actor, job: Job, args: Mapping[str, Any], now: datetime) -> Check:
+    return Check(str(job.org_id), args, _recipient(actor, job), now, str(job.id))
+
+
+def _recipient(actor: Actor, job: Job) -> str | None:
+    """A message goes to its own recipient or to nobody; what else sends, to whoever asks."""
+    return job.recipient if job.message_type else job.recipient or actor.email
+
+
+def _repeated(job: Job, task: Task) -> Refusal | None:
+    """Why a message that goes out once must not simply go out once more."""
+    if not task.sends or job.kind != Kind.ONCE:
+        return None
+    if job.active_run_id is not None and _is_on_its_way(job):
+        return Refusal(Reason.OVERLAP, "A run of this message is on its way already; wait for its outcome.")
+    if job.last_run_state == RunState.UNKNOWN:
+        sentence = "Nobody knows whether its last run sent it; open the run and say whether it arrived."
+        return Refusal(Reason.OUTCOME_UNKNOWN, sentence)
+    if job.status != JobStatus.SENT:
+        return None
+    by = f" (marked as sent by {job.closed_by})" if job.closed_by else ""
+    return Refusal(Reason.ALREADY_SENT, f"This message was already sent{by}.")
+
+
+def _is_on_its_way(job: Job) -> bool:
+    """Whether it has a run that is more than held and no dry run; a held one gives way to a click."""
+    query = select(Run.id).where(
+        Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
+    )
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def _insert(
@@ -192,7 +252,7 @@ def _insert(
         "dry_run": request.dry_run,
         "requested_by": actor.name,
         "requester_id": actor.id,
-        "recipient": job.recipient or actor.email,
+        "recipient": _recipient(actor, job),
         "requested_at": now,
     }
     statement = (

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from console.core.hops import Hop, Silence
+from console.core.hops import Clock, Hop, Silence
 from console.core.reasons import Reason
-from console.core.states import Beating, Hold, JobStatus, Kind, Light, Role, RunState, Trigger
+from console.core.states import Beating, Hold, JobStatus, Kind, Light, MessageType, Role, RunState, Trigger
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,11 @@ class ActiveRun:
 
 @dataclass(frozen=True)
 class JobView:
-    """A row of the job table. `button_reason` says why its button is disabled, None when it is not."""
+    """A row of the job table. `button_reason` says why its button is disabled, None when it is not.
+
+    `closed_by` is who marked it as sent or skipped, None when a run did; `closed` has the shape of
+    `definitions.closing`. `choices` are the statuses that a person may give it now.
+    """
 
     id: UUID
     key: str
@@ -63,6 +67,11 @@ class JobView:
     status: JobStatus
     status_reason: Reason | None
     status_note: str | None
+    message_type: MessageType | None
+    subject_id: UUID | None
+    closed_by: str | None
+    closed: Mapping[str, Any] | None
+    choices: Sequence[JobStatus]
     schedule: Mapping[str, Any]
     schedule_text: str
     timezone: str
@@ -91,7 +100,10 @@ class JobView:
 class JobFilter:
     """What the table shows; None means all. `q` searches name, key, task, subject and recipient.
 
-    `scheduled_only` leaves out what never comes due: manual jobs, and those that are over.
+    `subject_id` is the id of what the jobs are about, `recipient` a whole address, and `tasks_only`
+    leaves out messages. `with_settled` lets in messages that need not go out because what they ask
+    for is known; so does the status skipped. `scheduled_only` leaves out what never comes due:
+    manual jobs, and those that are over.
     """
 
     q: str | None = None
@@ -100,6 +112,11 @@ class JobFilter:
     category: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    message_type: MessageType | None = None
+    tasks_only: bool = False
+    subject_id: UUID | None = None
+    recipient: str | None = None
+    with_settled: bool = False
     scheduled_only: bool = False
 
 
@@ -128,13 +145,23 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """A person's word on a run whose end was unknown."""
+
+    at: datetime
+    by: str
+    note: str | None
+
+
+@dataclass(frozen=True)
 class RunView:
     """A run with everything its page shows. `duration` is from start to finish, or to now while it runs.
 
     `lateness` is from the slot to the start, without jitter. `decision` is what a policy made of the
     slot, such as to run it late, which holds whatever `reason` says of the outcome; its code is None
     when it is no trouble. `held_by`, `start_after` and `waits_for` are as in `ActiveRun`. A run that
-    goes on after its stop was asked for has `stop_text`.
+    goes on after its stop was asked for has `stop_text`. One whose end was unknown and was settled by a
+    person has `resolved`.
     """
 
     id: UUID
@@ -176,6 +203,7 @@ class RunView:
     waits_for: str | None
     stop_requested_at: datetime | None
     stop_text: str | None
+    resolved: Resolution | None
     hops: Sequence[Hop]
     silence: Silence | None
     version: str
@@ -221,7 +249,11 @@ class Component:
 
 @dataclass(frozen=True)
 class Pulse:
-    """The heartbeat pill: the scheduler's light and the number of live workers, and whether Redis answers."""
+    """The heartbeat pills: the scheduler's light and the number of live workers, and whether Redis answers.
+
+    `last_seen` and `age` are the scheduler's. `cron` and `ticked_at` are those of the external cron, None
+    when none ticked within 30 days; `clock` says which of the two turns due slots into runs just now.
+    """
 
     status: Light
     last_seen: datetime | None
@@ -231,6 +263,15 @@ class Pulse:
     redis_is_up: bool
     components: Sequence[Component]
     as_of: datetime
+    clock: Clock
+    cron: Light | None
+    ticked_at: datetime | None
+
+    @property
+    def is_cron_alone(self) -> bool:
+        """Whether an external cron ticks, and no scheduler was heard that did not end in good order."""
+        schedulers = (item for item in self.components if item.kind is Beating.SCHEDULER)
+        return self.clock is Clock.EXTERNAL_CRON and all(item.stopped_at for item in schedulers)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,8 @@ def definition_of(job: JobView) -> Definition:
     names = [item.name for item in fields(Definition) if item.name not in ("enabled", "note")]
     is_on = job.status is not JobStatus.PAUSED
     held = {name: getattr(job, name) for name in names}
-    return Definition(**held, enabled=is_on, note=None if is_on else job.status_note)
+    has_note = job.closed is not None or not is_on
+    return Definition(**held, enabled=is_on, note=job.status_note if has_note else None)
 
 
 def _typed(found: Plain, place: ZoneInfo) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from console.core.errors import Invalid
+from console.core.reasons import Reason
 from console.core.schedule import Schedule, describe, parse
 from console.core.spans import span_text
 from console.core.states import ActorKind, CatchUp, JobStatus, Kind, Overlap
@@ -21,6 +22,8 @@ from console.web.identity import moment, zone
 FIELDS = {
     "name": "Name",
     "task": "Task",
+    "subject": "About",
+    "recipient": "To",
     "args": "Arguments",
     "schedule": "Schedule",
     "timezone": "Zone",
@@ -29,6 +32,7 @@ FIELDS = {
     "catch_up": "When it came due while nothing could act",
     "catch_up_window_seconds": "Catching up",
     "jitter_seconds": "Jitter",
+    "closed": "Over without a run",
     "note": "Note",
 }
 OVERLAPS = {
@@ -84,9 +88,17 @@ def value(name: str, held: Any, zone_name: str) -> str:
         )
     if name == "enabled":
         return "on" if held else "off"
+    if name == "closed" and held:
+        return closed(held)
     if isinstance(held, str):
         return WORDS.get(name, {}).get(held, held)
     return _plain(held)
+
+
+def closed(held: Mapping[str, Any]) -> str:
+    """`sent`, marked so by hand, or `skipped: the load-in time is already known`."""
+    code = held.get("reason_code")
+    return f"{held['status']}: {Reason(code).text}" if code else f"marked as {held['status']} by hand"
 
 
 def _plain(held: Any) -> str:
