@@ -21,7 +21,7 @@ from console.core.errors import Unavailable
 from console.core.settings import Settings
 from console.core.states import Beating
 from console.queue import RunQueue, connect
-from console.services import dispatch, execution, pushing, workers
+from console.services import dispatch, execution, passes, workers
 from console.services.wakeups import Bell
 
 SHORTEST_WAIT = timedelta(milliseconds=10)
@@ -89,9 +89,8 @@ class DatabaseScheduler(Scheduler):
         When the first batch is full, two lanes share what is left, so that one decides while the
         other waits for Postgres.
         """
-        while dispatch.acknowledge() == dispatch.BATCH:
-            pass
-        pushing.push_tickets(dispatch.retry_due(now=self._clock()), now=self._clock())
+        passes.acknowledge()
+        passes.retry(now=self._clock())
         self._release()
         due = self._batch()
         if due == dispatch.BATCH:
@@ -104,7 +103,7 @@ class DatabaseScheduler(Scheduler):
     def _release(self) -> None:
         """Stops what gives way to a held run, and lets go what need not be held any longer."""
         self._has_held = False
-        pushing.push_tickets(dispatch.release(now=self._clock()), now=self._clock())
+        passes.release(now=self._clock())
 
     def heartbeat(self) -> None:
         now = self._clock()
@@ -155,8 +154,7 @@ class DatabaseScheduler(Scheduler):
 
     def _batch(self) -> int:
         """Decides and pushes one batch; answers how many jobs were due."""
-        done = dispatch.dispatch(scheduler=self.name, now=self._clock())
-        pushing.push_tickets(done.tickets, now=self._clock())
+        done = passes.decide(scheduler=self.name, now=self._clock())
         self._has_held = self._has_held or done.held > 0
         return done.due
 
@@ -176,9 +174,8 @@ class DatabaseScheduler(Scheduler):
         if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
             return
         self._swept_at = now
-        pushing.push_missing(now=now)
-        if self._reached_at is not None and now - self._reached_at > execution.LEASE:
-            dispatch.recover(now=now)
+        has_waited = self._reached_at is not None and now - self._reached_at > execution.LEASE
+        passes.sweep(now=now, may_recover=has_waited)
 
     def _sleep(self, bell: Bell) -> None:
         due = dispatch.next_due(now=self._clock())

@@ -14,12 +14,13 @@ from console.services import tasks, workers
 def read_status() -> StatusOut:
     """Every task that has a job or ever ran, with its last run, and the heartbeat."""
     now = utc_now()
-    return StatusOut.of(tasks.status(caller(), now=now), workers.pulse(now=now), now)
+    pulse = workers.pulse(now=now, org_id=caller().org_id)
+    return StatusOut.of(tasks.status(caller(), now=now), pulse, now)
 
 
 @api.get("/scheduler/heartbeat")
 @api.output(HeartbeatOut)
 @call("Status")
 def read_heartbeat() -> HeartbeatOut:
-    """Proof of life of scheduler, workers and Redis."""
-    return HeartbeatOut.of(workers.pulse(now=utc_now()))
+    """Proof of life of scheduler, external cron, workers and Redis."""
+    return HeartbeatOut.of(workers.pulse(now=utc_now(), org_id=caller().org_id))

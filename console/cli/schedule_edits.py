@@ -18,7 +18,8 @@ from console.cli.schedule_words import (
     schedule_text,
 )
 from console.cli.schedules import find
-from console.core.states import CatchUp, Light, Overlap
+from console.core.hops import NEXT_TICK, Clock
+from console.core.states import CatchUp, Overlap
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
@@ -242,18 +243,21 @@ def _next_text(job: "JobView", done: "Edited", is_new: bool) -> str:
 def _in_force_text(job: "JobView", saved: int) -> str:
     if job.applied_revision >= saved:
         return f"r{saved}, in force"
-    if _is_scheduler_down():
+    clock = _clock()
+    if clock is Clock.DOWN:
         return f"saved r{saved}; the scheduler is down: start it with `python -m console scheduler`"
+    if clock is Clock.EXTERNAL_CRON:
+        return f"saved r{saved}; {NEXT_TICK}"
     return f"saved r{saved}; {applied_text(job)}"
 
 
 def _acknowledged(actor: "Actor", saved: "JobView") -> "JobView":
-    """The job as soon as the scheduler acts on this revision, or after 2 s, or at once when none is up."""
+    """The job as soon as the scheduler acts on this revision, or after 2 s, or at once when none is alive."""
     from console.core.clock import utc_now
     from console.services import jobs
 
     job, until = saved, time.monotonic() + ACKNOWLEDGED_WITHIN
-    if job.applied_revision >= saved.revision or _is_scheduler_down():
+    if job.applied_revision >= saved.revision or _clock() not in (Clock.SCHEDULER, Clock.SILENT):
         return job
     while job.applied_revision < saved.revision and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
@@ -261,11 +265,11 @@ def _acknowledged(actor: "Actor", saved: "JobView") -> "JobView":
     return job
 
 
-def _is_scheduler_down() -> bool:
+def _clock() -> Clock:
     from console.core.clock import utc_now
     from console.services import workers
 
-    return workers.pulse(now=utc_now()).scheduler is Light.RED
+    return workers.pulse(now=utc_now()).clock
 
 
 @contextmanager

@@ -21,6 +21,8 @@ class DueJob:
 
     `has_waiting_run` says that one of its runs is held until another one ends, `refusal` what the
     task's own rules say of a run now, `revised_at` when the definition was made that is in force.
+    `tick_grace` is how long after its time a slot may be found by an external cron that ticks as it
+    should; None when a scheduler decides.
     """
 
     id: UUID
@@ -36,6 +38,7 @@ class DueJob:
     jitter: timedelta | None
     refusal: Refusal | None
     revised_at: datetime | None
+    tick_grace: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class _Pass:
     def is_latest(self, slot: datetime) -> bool:
         return self.is_last and slot == self.due[-1]
 
+    def is_within_tick(self, slot: datetime) -> bool:
+        """Whether no external cron could be expected to find it sooner."""
+        return self.job.tick_grace is not None and self.now - slot <= self.job.tick_grace
+
 
 def _slots(job: DueJob, now: datetime) -> tuple[list[datetime], datetime | None]:
     """The due slots of one pass, and the slot that follows them."""
@@ -116,8 +123,9 @@ def _missed(found: _Pass, slot: datetime) -> str | None:
     if lateness <= LATE_AFTER:
         return None
     policy, window = f"(catch-up {job.catch_up})", job.catch_up_window
-    begun = f"Found {span_text(lateness)} after its time, for {_cause(job, slot)[1]};"
-    if job.catch_up is CatchUp.NONE:
+    begun = f"Found {span_text(lateness)} after its time, for {_cause(found, slot)[1]};"
+    is_expected = found.is_within_tick(slot) and found.is_latest(slot)
+    if job.catch_up is CatchUp.NONE and not is_expected:
         return f"{begun} late slots are let go {policy}."
     if window is not None and lateness > window:
         return f"{begun} slots later than {span_text(window)} are let go {policy}."
@@ -180,7 +188,7 @@ def _words(
 
 def _late(found: _Pass, slot: datetime) -> tuple[Reason | None, str]:
     job, count = found.job, len(found.due)
-    code, cause = _cause(job, slot)
+    code, cause = _cause(found, slot)
     begun = f"Decided {span_text(found.now - slot)} late, for {cause}"
     if job.catch_up is CatchUp.LATEST and count > 1:
         among = f"the latest of {count} slots that were still undecided"
@@ -188,14 +196,18 @@ def _late(found: _Pass, slot: datetime) -> tuple[Reason | None, str]:
     return code, f"{begun} (catch-up {job.catch_up})."
 
 
-def _cause(job: DueJob, slot: datetime) -> tuple[Reason | None, str]:
+def _cause(found: _Pass, slot: datetime) -> tuple[Reason | None, str]:
     """Why a slot was found late, in words that are true of a scheduler that was away and of a busy one.
 
     A message that was paused at its time, or was moved to one that had passed, waited for no scheduler.
     """
+    job = found.job
     if job.revised_at is not None and job.revised_at > slot:
         return None, "its job was resumed or edited after that"
-    return Reason.SCHEDULER_DOWN, "no scheduler came to it sooner"
+    if job.tick_grace is None:
+        return Reason.SCHEDULER_DOWN, "no scheduler came to it sooner"
+    code = None if found.is_within_tick(slot) else Reason.SCHEDULER_DOWN
+    return code, "no tick of the external cron came to it sooner"
 
 
 def took_place(slot: datetime, zone: ZoneInfo) -> str:

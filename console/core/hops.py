@@ -1,27 +1,51 @@
 """The way of one run in named hops, and the word on a hop that has been silent for too long."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
 
 from console.core.reasons import Reason
 from console.core.states import Beating, Hold, Light, RunState
 
 SILENT_AFTER = timedelta(seconds=10)
-THRESHOLDS = {
-    Beating.SCHEDULER: (timedelta(seconds=30), timedelta(minutes=2)),
-    Beating.WORKER: (timedelta(seconds=15), timedelta(seconds=60)),
-    Beating.CANARY: (timedelta(minutes=2), timedelta(minutes=10)),
-    Beating.EXTERNAL_CRON: (timedelta(minutes=15), timedelta(minutes=60)),
-}
+Thresholds = Mapping[Beating, tuple[timedelta, timedelta]]
+"""The ages at which the last beat of each kind turns its light yellow, and red."""
+THRESHOLDS: Thresholds = MappingProxyType(
+    {
+        Beating.SCHEDULER: (timedelta(seconds=30), timedelta(minutes=2)),
+        Beating.WORKER: (timedelta(seconds=15), timedelta(seconds=60)),
+        Beating.CANARY: (timedelta(minutes=2), timedelta(minutes=10)),
+        Beating.EXTERNAL_CRON: (timedelta(minutes=15), timedelta(minutes=60)),
+    }
+)
 
 
-def light_of(kind: Beating, age: timedelta | None) -> Light:
+class Clock(StrEnum):
+    """What turns due slots into runs just now; `SILENT` is a scheduler that was not heard for a while."""
+
+    SCHEDULER = "scheduler"
+    EXTERNAL_CRON = "external_cron"
+    SILENT = "silent"
+    DOWN = "down"
+
+
+def light_of(kind: Beating, age: timedelta | None, thresholds: Thresholds = THRESHOLDS) -> Light:
     """Green below the first threshold of its kind, yellow below the second, red beyond or without a beat."""
     if age is None:
         return Light.RED
-    green, yellow = THRESHOLDS[kind]
-    return Light.GREEN if age < green else Light.YELLOW if age < yellow else Light.RED
+    yellow, red = thresholds[kind]
+    return Light.GREEN if age < yellow else Light.YELLOW if age < red else Light.RED
+
+
+def clock_of(scheduler: Light, cron: Light | None) -> Clock:
+    """A live scheduler comes first, then a cron that is not red; `cron` is None when there is none."""
+    if scheduler is Light.GREEN:
+        return Clock.SCHEDULER
+    if cron in (Light.GREEN, Light.YELLOW):
+        return Clock.EXTERNAL_CRON
+    return Clock.SILENT if scheduler is Light.YELLOW else Clock.DOWN
 
 
 @dataclass(frozen=True)
@@ -63,7 +87,7 @@ class Surroundings:
 
     queue: str
     task_key: str
-    scheduler_age: timedelta | None
+    clock: Clock
     live_workers: int
     serving_workers: int
     offering_workers: int
@@ -72,6 +96,7 @@ class Surroundings:
     retry_at: datetime | None
 
 
+NEXT_TICK = "waits for the next tick of the external cron"
 WAITS = {
     Hold.JITTER: "waits for its own time to start (jitter)",
     Hold.BUFFER_ONE: "waits for the run before it to end",
@@ -121,8 +146,10 @@ def _silent_hold(stamps: Timestamps, around: Surroundings, now: datetime) -> Sil
     """A held run is no silent one, unless nothing is there that would let it go."""
     if stamps.held_by is Hold.PAUSE or now - (stamps.start_after or stamps.requested_at) < SILENT_AFTER:
         return None
-    if light_of(Beating.SCHEDULER, around.scheduler_age) is Light.GREEN:
+    if around.clock is Clock.SCHEDULER:
         return None
+    if around.clock is Clock.EXTERNAL_CRON:
+        return Silence("queued", None, f"held; {NEXT_TICK}")
     return Silence("queued", Reason.SCHEDULER_DOWN, "held, and the scheduler that would let it go is down")
 
 
@@ -141,7 +168,9 @@ def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Si
 
 
 def _silent_push(around: Surroundings) -> Silence:
-    if light_of(Beating.SCHEDULER, around.scheduler_age) is not Light.GREEN:
+    if around.clock is Clock.EXTERNAL_CRON:
+        return Silence("queued", None, f"not queued yet; {NEXT_TICK}")
+    if around.clock is not Clock.SCHEDULER:
         return Silence("queued", Reason.SCHEDULER_DOWN, "not queued yet; the scheduler is down")
     return Silence("queued", None, "not queued yet; Redis can't be reached, it is queued when Redis is back")
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from console.core.errors import Unavailable
-from console.core.states import Light
+from console.core.hops import Clock
+from console.core.spans import span_text
 from console.db.session import db, reading
 from console.queue import QueueUnavailable, queues
 from console.services import mail, migrations, workers
@@ -69,11 +70,22 @@ def doctor(*, now: datetime) -> list[Check]:
 
 
 def _scheduler(pulse: Pulse) -> Check:
+    """Whether a clock is there: a scheduler, or an external cron that ticks."""
+    if pulse.clock is Clock.EXTERNAL_CRON:
+        return Check("scheduler", True, _words_on_cron(pulse))
+    advice = "Run `python -m console scheduler`."
+    if pulse.cron is not None:
+        advice += " Or see why the external cron no longer calls POST /api/v1/scheduler/tick."
     if pulse.age is None:
-        return Check("scheduler", False, "was never heard", "Run `python -m console scheduler`.")
+        return Check("scheduler", False, _words_on_cron(pulse) if pulse.cron else "was never heard", advice)
     text_ = f"heard {int(pulse.age.total_seconds())} s ago"
-    is_fine = pulse.scheduler is Light.GREEN
-    return Check("scheduler", is_fine, text_, "" if is_fine else "Run `python -m console scheduler`.")
+    is_fine = pulse.clock is Clock.SCHEDULER
+    return Check("scheduler", is_fine, text_, "" if is_fine else advice)
+
+
+def _words_on_cron(pulse: Pulse) -> str:
+    age = pulse.as_of - (pulse.ticked_at or pulse.as_of)
+    return f"none is alive; the external cron ticked {span_text(age)} ago"
 
 
 def _workers(pulse: Pulse) -> Check:

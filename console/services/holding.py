@@ -31,7 +31,7 @@ READY = text(
                WHERE other.job_id = runs.job_id AND other.id <> runs.id
                  AND other.state IN ('queued', 'running', 'retrying')
                  AND (CASE WHEN other.slot IS NULL THEN other.id < runs.id ELSE other.slot < runs.slot END
-                   OR (runs.held_by = 'buffer_one' AND other.trigger <> 'schedule'
+                   OR (runs.held_by = 'buffer_one' AND other.trigger NOT IN ('schedule', 'tick')
                      AND coalesce(other.held_by, 'jitter') = 'jitter')))))
     ORDER BY runs.id LIMIT :batch FOR UPDATE OF runs SKIP LOCKED
     """

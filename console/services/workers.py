@@ -1,14 +1,14 @@
 """Heartbeats of schedulers and workers, and what live workers serve and offer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from console.core.hops import Surroundings, light_of
+from console.core.hops import THRESHOLDS, Clock, Surroundings, Thresholds, clock_of, light_of
 from console.core.registry import registry
 from console.core.states import Beating, Light
 from console.db.operations import Heartbeat
@@ -18,6 +18,24 @@ from console.services.views import Component, Pulse
 
 LIVE_FOR = timedelta(seconds=15)
 LISTED_FOR = timedelta(hours=24)
+CRON_LISTED_FOR = timedelta(days=30)
+ORG = "org_id"
+ANOTHERS_CRON = "a cron of another org"
+_thresholds: Thresholds = THRESHOLDS
+
+
+def configure(seconds: Mapping[Beating, tuple[int, int]]) -> None:
+    """Sets the ages in seconds at which a kind of heartbeat turns yellow and red; others keep theirs."""
+    global _thresholds
+    given = {
+        kind: (timedelta(seconds=yellow), timedelta(seconds=red)) for kind, (yellow, red) in seconds.items()
+    }
+    _thresholds = {**THRESHOLDS, **given}
+
+
+def on_time(kind: Beating) -> timedelta:
+    """How old the last beat of this kind may be while its light is green."""
+    return _thresholds[kind][0]
 
 
 @dataclass(frozen=True)
@@ -58,7 +76,13 @@ def stopped(kind: Beating, name: str, *, now: datetime) -> None:
     with transaction():
         mine = update(Heartbeat).where(Heartbeat.kind == kind, Heartbeat.name == name)
         db.session.execute(mine.values(stopped_at=now, run_id=None))
-        db.session.execute(delete(Heartbeat).where(Heartbeat.beat_at < now - LISTED_FOR))
+        db.session.execute(delete(Heartbeat).where(~_is_recent(now)))
+
+
+def _is_recent(now: datetime) -> ColumnElement[bool]:
+    """Heard within the last day; a cron within 30, for it may tick as seldom as once a day."""
+    is_cron = Heartbeat.kind == Beating.EXTERNAL_CRON
+    return or_(Heartbeat.beat_at > now - LISTED_FOR, and_(is_cron, Heartbeat.beat_at > now - CRON_LISTED_FOR))
 
 
 @dataclass(frozen=True)
@@ -75,10 +99,30 @@ class Fleet:
     @property
     def scheduler_age(self) -> timedelta | None:
         """How long ago the freshest scheduler was heard; None when all have stopped or none was."""
-        ages = [
-            item.age for item in self.components if item.kind is Beating.SCHEDULER and item.stopped_at is None
-        ]
+        return self._age_of(Beating.SCHEDULER)
+
+    @property
+    def cron_age(self) -> timedelta | None:
+        """How long ago an external cron last ticked; None when none did in the last 30 days."""
+        return self._age_of(Beating.EXTERNAL_CRON)
+
+    def _age_of(self, kind: Beating) -> timedelta | None:
+        ages = [item.age for item in self.components if item.kind is kind and item.stopped_at is None]
         return min(ages, default=None)
+
+    @property
+    def scheduler(self) -> Light:
+        return light_of(Beating.SCHEDULER, self.scheduler_age, _thresholds)
+
+    @property
+    def cron(self) -> Light | None:
+        """The light of the external cron; None when there is none."""
+        age = self.cron_age
+        return None if age is None else light_of(Beating.EXTERNAL_CRON, age, _thresholds)
+
+    @property
+    def clock(self) -> Clock:
+        return clock_of(self.scheduler, self.cron)
 
     def offers(self, task: str) -> bool:
         """Whether a live worker offers the task; when none is alive, whether the console itself knows it.
@@ -105,7 +149,7 @@ class Fleet:
         return Surroundings(
             queue=queue,
             task_key=known.key if known else task,
-            scheduler_age=self.scheduler_age,
+            clock=self.clock,
             live_workers=len(live),
             serving_workers=sum(queue in item.queues for item in live),
             offering_workers=sum(task in item.tasks and queue in item.queues for item in live),
@@ -119,25 +163,26 @@ def is_live(item: Component) -> bool:
     return item.stopped_at is None and item.age < LIVE_FOR
 
 
-def fleet(now: datetime) -> Fleet:
-    """Reads the heartbeats inside the caller's transaction."""
+def fleet(now: datetime, org_id: UUID | None = None) -> Fleet:
+    """Reads the heartbeats inside the caller's transaction; crons are named to the org whose they are."""
     query = select(Heartbeat).where(
-        Heartbeat.beat_at > now - LISTED_FOR,
+        _is_recent(now),
         or_(Heartbeat.stopped_at.is_(None), Heartbeat.kind == "scheduler"),
     )
     rows = db.session.scalars(query.order_by(Heartbeat.kind, Heartbeat.name))
-    return Fleet(tuple(_component(row, now) for row in rows), now)
+    return Fleet(tuple(_component(row, now, org_id) for row in rows), now)
 
 
-def _component(row: Heartbeat, now: datetime) -> Component:
+def _component(row: Heartbeat, now: datetime, org_id: UUID | None) -> Component:
     kind = Beating(row.kind)
     age = max(now - row.beat_at, timedelta(0))
+    is_others = kind is Beating.EXTERNAL_CRON and row.details.get(ORG) != str(org_id)
     return Component(
         kind=kind,
-        name=row.name,
+        name=ANOTHERS_CRON if is_others else row.name,
         host=row.host,
         pid=row.pid,
-        light=light_of(kind, None if row.stopped_at else age),
+        light=light_of(kind, None if row.stopped_at else age, _thresholds),
         started_at=row.started_at,
         last_seen=row.beat_at,
         age=age,
@@ -149,32 +194,42 @@ def _component(row: Heartbeat, now: datetime) -> Component:
     )
 
 
-def listing(*, now: datetime) -> list[Component]:
-    """Every scheduler and worker of the last day that has not ended in good order."""
+def listing(*, now: datetime, org_id: UUID | None = None) -> list[Component]:
+    """Every scheduler and worker of the last day that has not ended in good order, and crons of 30 days."""
     with reading():
-        return list(fleet(now).components)
+        return list(fleet(now, org_id).components)
 
 
-def pulse(*, now: datetime) -> Pulse:
-    """The heartbeat of the whole: the scheduler's light, the live workers, and whether Redis answers."""
+def pulse(*, now: datetime, org_id: UUID | None = None) -> Pulse:
+    """The heartbeat of the whole: the better one of scheduler and external cron, live workers, and Redis."""
     with reading():
-        seen = fleet(now)
+        seen = fleet(now, org_id)
         freshest = db.session.scalar(
             select(func.max(Heartbeat.beat_at)).where(Heartbeat.kind == Beating.SCHEDULER)
         )
-    scheduler = light_of(Beating.SCHEDULER, seen.scheduler_age)
+    ticks = [item.last_seen for item in seen.components if item.kind is Beating.EXTERNAL_CRON]
     workers = len(seen.live_workers)
     redis_is_up = _redis_is_up()
     return Pulse(
-        status=_worst(scheduler, Light.GREEN if workers and redis_is_up else Light.RED),
+        status=_worst(
+            better(seen.scheduler, seen.cron), Light.GREEN if workers and redis_is_up else Light.RED
+        ),
         last_seen=freshest,
         age=max(now - freshest, timedelta(0)) if freshest else None,
-        scheduler=scheduler,
+        scheduler=seen.scheduler,
         live_workers=workers,
         redis_is_up=redis_is_up,
         components=seen.components,
         as_of=now,
+        clock=seen.clock,
+        cron=seen.cron,
+        ticked_at=max(ticks, default=None),
     )
+
+
+def better(scheduler: Light, cron: Light | None) -> Light:
+    """The light of the better of the two clocks; one of them is enough."""
+    return min((light for light in (scheduler, cron) if light is not None), key=list(Light).index)
 
 
 def _worst(*lights: Light) -> Light:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from console.core.states import Light
+from console.core.hops import Clock
 from console.services import jobs
 from console.services.views import JobView, MailPage, Pulse, RunPage
 from console.web.identity import actor, moment, zone
@@ -20,7 +20,7 @@ def of_jobs(query: JobQuery, pulse: Pulse | None = None) -> str:
 
 def waiting_version(shown: str, pulse: Pulse) -> str:
     """The version of a table with an edit that is not in force: it also says whether that can come true."""
-    return f"{shown}{WAITS}{pulse.scheduler}"
+    return f"{shown}{WAITS}{pulse.clock}"
 
 
 def is_waiting(version: str) -> bool:
@@ -35,7 +35,7 @@ def of_schedules(query: ScheduleQuery, pulse: Pulse) -> str:
 
 
 def schedules_version(shown: str, pulse: Pulse) -> str:
-    return _hashed([shown, str(pulse.scheduler is Light.RED)])
+    return _hashed([shown, pulse.clock if pulse.clock in (Clock.DOWN, Clock.EXTERNAL_CRON) else ""])
 
 
 def of_runs(page: RunPage) -> str:
@@ -44,8 +44,8 @@ def of_runs(page: RunPage) -> str:
 
 def of_job(job: JobView, page: RunPage, pulse: Callable[[], Pulse]) -> str:
     """The version of a job's page; while an edit is not in force, the page also shows the pulse."""
-    light = "" if job.applied_revision == job.revision else pulse().scheduler
-    return _hashed([job.version, of_runs(page), light])
+    clock = "" if job.applied_revision == job.revision else pulse().clock
+    return _hashed([job.version, of_runs(page), clock])
 
 
 def of_mails(page: MailPage) -> str:

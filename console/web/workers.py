@@ -31,7 +31,7 @@ def fleet() -> ResponseReturnValue:
 
 
 def _fleet() -> dict[str, Any]:
-    heard = workers.listing(now=moment())
+    heard = workers.listing(now=moment(), org_id=actor().org_id)
     found = sorted(filter(_is_listed, heard), key=_rank)
     return {
         "schedulers": [item for item in found if item.kind is not Beating.WORKER],

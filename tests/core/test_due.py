@@ -189,6 +189,31 @@ def test_a_paused_job_skips_each_slot_and_says_so() -> None:
     assert [(item.state, item.reason) for item in decided.decisions] == [(S, Reason.PAUSED)]
 
 
+TICKS = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("policy", [CatchUp.LATEST, CatchUp.NONE])
+def test_a_slot_that_a_tick_finds_within_its_grace_is_not_late_for_the_policy(policy: CatchUp) -> None:
+    (item,) = decisions(timedelta(minutes=5), catch_up=policy, tick_grace=TICKS)
+    assert (item.state, item.reason) == (Q, None)
+    assert (
+        item.detail
+        == f"Decided 5 min late, for no tick of the external cron came to it sooner (catch-up {policy})."
+    )
+    often = decisions(timedelta(minutes=5), every=60, catch_up=policy, tick_grace=TICKS)
+    # Of a job that is due more often than the cron ticks, the policy takes the latest slot; those of the
+    # last minute are on time anyway.
+    assert [decision.state for decision in often] == [M, M, M, M, Q, RunState.SKIPPED]
+
+
+def test_a_slot_beyond_the_grace_of_ticks_is_as_late_as_any_other() -> None:
+    (item,) = decisions(timedelta(minutes=16), catch_up=CatchUp.NONE, tick_grace=TICKS)
+    assert (item.state, item.reason) == (M, Reason.OUTSIDE_CATCHUP_WINDOW)
+    assert "no tick of the external cron came to it sooner" in (item.detail or "")
+    (late,) = decisions(timedelta(minutes=16), tick_grace=TICKS)
+    assert (late.state, late.reason) == (Q, Reason.SCHEDULER_DOWN)
+
+
 def test_jitter_holds_a_run_until_its_own_time_and_leaves_the_slots_where_they_are() -> None:
     jitter = timedelta(seconds=60)
     decided = decide(due(timedelta(0), jitter=jitter), NOW)

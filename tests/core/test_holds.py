@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.core.hops import WAITS, Surroundings, Timestamps, hops, silence
+from console.core.hops import WAITS, Clock, Surroundings, Timestamps, hops, silence
 from console.core.reasons import Reason
 from console.core.states import Hold, RunState
 
@@ -14,7 +14,7 @@ HELD = Timestamps(RunState.QUEUED, NOW, None, None, None, None, Hold.JITTER, NOW
 AROUND = Surroundings(
     queue="default",
     task_key="sweep",
-    scheduler_age=timedelta(seconds=1),
+    clock=Clock.SCHEDULER,
     live_workers=0,
     serving_workers=0,
     offering_workers=0,
@@ -22,7 +22,8 @@ AROUND = Surroundings(
     worker_silence=None,
     retry_at=None,
 )
-DOWN = replace(AROUND, scheduler_age=None)
+DOWN = replace(AROUND, clock=Clock.DOWN)
+TICKED = replace(AROUND, clock=Clock.EXTERNAL_CRON)
 
 
 def at(seconds: float) -> datetime:
@@ -49,6 +50,13 @@ def test_past_its_start_it_names_the_scheduler_that_is_down() -> None:
     waiting = replace(HELD, held_by=Hold.BUFFER_ONE, start_after=None)
     assert silence(waiting, DOWN, at(9)) is None
     assert silence(waiting, DOWN, at(11)) is not None
+
+
+def test_past_its_start_it_waits_for_the_external_cron_that_ticks_in_place_of_a_scheduler() -> None:
+    found = silence(HELD, TICKED, at(311))
+    assert found is not None and (found.hop, found.reason) == ("queued", None)
+    assert found.sentence == "held; waits for the next tick of the external cron"
+    assert silence(HELD, replace(AROUND, clock=Clock.SILENT), at(311)) == silence(HELD, DOWN, at(311))
 
 
 def test_a_message_that_waits_for_its_job_to_be_resumed_is_never_silent() -> None:

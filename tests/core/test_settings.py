@@ -38,6 +38,9 @@ def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
         ("DATABASE_URL", "postgresql://me:hush@db:port/x"),
         ("REDIS_URL", "http://me:hush@x"),
         ("SMTP_URL", "mail"),
+        ("SMTP_URL", "smtp://me:hush@mail:port"),
+        ("SMTP_URL", "smtp://me:hush@mail?timeout=121"),
+        ("SMTP_URL", "smtp://me:hush@mail?tls=perhaps"),
         ("SECRET_KEY", "hush"),
         ("PORT", "0"),
         ("PORT", "eight"),
@@ -50,6 +53,10 @@ def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
         ("CONSOLE_OUTBOX", "perhaps"),
         ("CONSOLE_FROM_EMAIL", "@"),
         ("LOG_FORMAT", "xml"),
+        ("CONSOLE_SCHEDULER_YELLOW", "0"),
+        ("CONSOLE_SCHEDULER_RED", "30"),
+        ("CONSOLE_CRON_YELLOW", "soon"),
+        ("CONSOLE_CRON_RED", "899"),
     ],
 )
 def test_an_invalid_one_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -70,6 +77,20 @@ def test_what_is_not_set_has_its_default(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.task_modules == ()
     assert settings.base_url == "http://localhost:8000"
     assert not settings.outbox
+
+
+def test_a_light_that_would_turn_red_before_yellow_names_both_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given(monkeypatch, **URLS, CONSOLE_SCHEDULER_YELLOW="120")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    said = "CONSOLE_SCHEDULER_RED: must be more than CONSOLE_SCHEDULER_YELLOW, which is 120; it is 120"
+    assert str(caught.value) == said
+    given(monkeypatch, CONSOLE_SCHEDULER_RED="121", CONSOLE_CRON_YELLOW="60", CONSOLE_CRON_RED="90")
+    found = load_settings()
+    assert (found.scheduler_yellow, found.scheduler_red) == (120, 121)
+    assert (found.cron_yellow, found.cron_red) == (60, 90)
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.core.errors import UnknownTask
-from console.core.hops import Surroundings, Timestamps, hops, light_of, silence
+from console.core.hops import Clock, Surroundings, Timestamps, clock_of, hops, light_of, silence
 from console.core.names import key_of
 from console.core.reasons import TEXTS, Reason
 from console.core.registry import load, registry
@@ -61,6 +61,7 @@ def test_roles_include_the_ones_before_them() -> None:
         (Beating.SCHEDULER, 31, Light.YELLOW),
         (Beating.SCHEDULER, 121, Light.RED),
         (Beating.EXTERNAL_CRON, 14 * 60, Light.GREEN),
+        (Beating.EXTERNAL_CRON, 16 * 60, Light.YELLOW),
         (Beating.EXTERNAL_CRON, 61 * 60, Light.RED),
     ],
 )
@@ -78,7 +79,7 @@ def around(**fields: object) -> Surroundings:
     values: dict[str, object] = {
         "queue": "messages",
         "task_key": "send",
-        "scheduler_age": timedelta(seconds=1),
+        "clock": Clock.SCHEDULER,
         "live_workers": 1,
         "serving_workers": 1,
         "offering_workers": 1,
@@ -103,7 +104,14 @@ LATER = NOW + timedelta(seconds=11)
     ("state", "at", "surroundings", "hop", "words"),
     [
         (RunState.QUEUED, {}, {}, "queued", "Redis can't be reached"),
-        (RunState.QUEUED, {}, {"scheduler_age": None}, "queued", "the scheduler is down"),
+        (RunState.QUEUED, {}, {"clock": Clock.DOWN}, "queued", "the scheduler is down"),
+        (
+            RunState.QUEUED,
+            {},
+            {"clock": Clock.EXTERNAL_CRON},
+            "queued",
+            "waits for the next tick of the external cron",
+        ),
         (RunState.QUEUED, {"queued_at": NOW}, {"live_workers": 0}, "started", "no worker is alive"),
         (RunState.QUEUED, {"queued_at": NOW}, {"serving_workers": 0}, "started", "serves queue messages"),
         (RunState.QUEUED, {"queued_at": NOW}, {"offering_workers": 0}, "started", "offers send"),
@@ -115,7 +123,8 @@ LATER = NOW + timedelta(seconds=11)
             "finished",
             "worker-1 has been silent for 12 s",
         ),
-        (RunState.RETRYING, {}, {"scheduler_age": None, "retry_at": NOW}, "queued", "scheduler is down"),
+        (RunState.RETRYING, {}, {"clock": Clock.DOWN, "retry_at": NOW}, "queued", "scheduler is down"),
+        (RunState.RETRYING, {}, {"clock": Clock.EXTERNAL_CRON, "retry_at": NOW}, "queued", "next tick"),
     ],
 )
 def test_a_hop_that_is_silent_for_ten_seconds_is_named_with_its_reason(
@@ -143,3 +152,26 @@ def test_any_text_can_be_stored_and_is_no_longer_than_it_may_be(text: str) -> No
 def test_what_json_cannot_hold_is_said_so(value: object) -> None:
     with pytest.raises(NotJson, match="can't be stored as JSON"):
         as_json(value)
+
+
+G, Y, R = Light.GREEN, Light.YELLOW, Light.RED
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "cron", "clock"),
+    [
+        (G, None, Clock.SCHEDULER),
+        (G, G, Clock.SCHEDULER),
+        (Y, None, Clock.SILENT),
+        (Y, G, Clock.EXTERNAL_CRON),
+        (Y, R, Clock.SILENT),
+        (R, G, Clock.EXTERNAL_CRON),
+        (R, Y, Clock.EXTERNAL_CRON),
+        (R, R, Clock.DOWN),
+        (R, None, Clock.DOWN),
+    ],
+)
+def test_the_clock_is_a_live_scheduler_else_a_cron_that_ticks(
+    scheduler: Light, cron: Light | None, clock: Clock
+) -> None:
+    assert clock_of(scheduler, cron) is clock

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from console.api.schemas.common import Instant, Out
 from console.core.states import Beating, Light
+from console.services import workers
 from console.services.views import Component, Pulse, TaskStatus
 
+CLOCKS = (Beating.SCHEDULER, Beating.EXTERNAL_CRON)
 Age = Annotated[float | None, Field(description="Seconds since the last beat; null without one.")]
 
 
@@ -84,9 +86,15 @@ class ComponentOut(Out):
 
 
 class HeartbeatOut(Out):
-    """Proof of life: `scheduler`, `worker` and `redis` are always among the components."""
+    """Proof of life: `scheduler`, `worker` and `redis` are always among the components.
 
-    status: Light = Field(description="The worst of the components'.")
+    `external_cron` is there when one has ticked in the last 30 days; `last_seen` and `age_seconds` are
+    those of the better one of the two clocks.
+    """
+
+    status: Light = Field(
+        description="The worst of the components'; of `scheduler` and `external_cron` the better one counts."
+    )
     last_seen: Instant | None
     age_seconds: Age
     components: dict[str, ComponentOut]
@@ -97,10 +105,14 @@ class HeartbeatOut(Out):
         components = {str(kind): _part(kind, pulse) for kind in sorted(kinds)}
         redis = Light.GREEN if pulse.redis_is_up else Light.RED
         components["redis"] = ComponentOut(status=redis, last_seen=None, age_seconds=None, processes=[])
+        clock = workers.better(pulse.scheduler, pulse.cron)
+        others = [part.status for name, part in components.items() if name not in CLOCKS]
+        is_cron = pulse.cron is clock and pulse.scheduler is not clock
+        last_seen = pulse.ticked_at if is_cron else pulse.last_seen
         return cls(
-            status=max((part.status for part in components.values()), key=list(Light).index),
-            last_seen=pulse.last_seen,
-            age_seconds=_seconds(pulse.age),
+            status=max((clock, *others), key=list(Light).index),
+            last_seen=last_seen,
+            age_seconds=_seconds(max(pulse.as_of - last_seen, timedelta(0)) if last_seen else None),
             components=components,
         )
 

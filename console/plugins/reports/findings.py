@@ -191,6 +191,10 @@ def _schedulers(found: Inventory, zone: ZoneInfo, now: datetime) -> Finding:
     ]
     live = [item for item in running if item.light is Light.GREEN]
     silent = [item for item in running if item.light is not Light.GREEN]
+    crons = [item for item in found.components if item.kind is Beating.EXTERNAL_CRON]
+    if not live and any(item.light is not Light.RED for item in crons):
+        ago = span(min(item.age for item in crons))
+        return Finding(name, Severity.OK, f"None is alive; the external cron ticked {ago} ago.")
     if not live:
         text, advice = "No scheduler is alive; nothing comes due.", "Start one: python -m console scheduler."
         return _silent(name, Severity.PROBLEM, text, advice, silent, zone, now)
