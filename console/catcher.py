@@ -1,4 +1,7 @@
-"""The mail catcher: an SMTP server for this machine alone whose messages end in the outbox page."""
+"""The mail catcher: an SMTP server for this machine alone whose messages end in the outbox page.
+
+It refuses recipients of two domains, so that every outcome can be seen without a server of one's own.
+"""
 
 import asyncio
 import logging
@@ -14,15 +17,27 @@ HOST = "127.0.0.1"
 LARGEST_MESSAGE = 10 * 1024 * 1024
 ACCEPTED = "250 2.0.0 Message kept in the outbox"
 FAILED = "451 4.3.0 The message could not be kept; try again later"
+REFUSED = {
+    "bounce.example": "550 5.1.1 There is no such mailbox; the catcher refuses everybody at bounce.example",
+    "busy.example": "451 4.3.2 Busy, try again later; the catcher is so to everybody at busy.example",
+}
 
 log = logging.getLogger(__name__)
 
 
 class Catcher:
-    """Takes one message: hand it to the outbox, and accept it only when it is kept there."""
+    """Takes one message: refuse recipients of two domains, accept it only when the outbox keeps it."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        refusal = REFUSED.get(address.rpartition("@")[2].lower())
+        if refusal is None:
+            envelope.rcpt_tos.append(address)
+        return refusal or "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         try:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
+from hypothesis import settings as examples
 from redis import Redis
 from sqlalchemy import text
 
@@ -17,10 +19,17 @@ from console.app import create_app
 from console.core.settings import Settings, load_settings
 from console.db.session import db
 from console.embedded import start_postgres, start_valkey
-from console.services import migrations
+from console.services import mail, migrations, secrets
 from console.worker import RunWorker
 from tests import factories
+from tests.smtp import Smtp, serving
 
+COSTLY_HASHER = secrets._hasher
+IS_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+LONG = ("browser", "system")
+# Of one example Hypothesis measures how busy the machine is.
+examples.register_profile("tests", deadline=None)
+examples.load_profile("tests")
 TASK_MODULES = ("console.plugins.examples.tasks", "tests.tasks")
 
 
@@ -45,6 +54,26 @@ class Servers:
             "CONSOLE_TASKS": ",".join(TASK_MODULES),
             "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Parallel workers begin with the long files, so that the last to end has little left to do."""
+    if IS_PARALLEL:
+        items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """A password costs next to nothing in this process; nearly every test makes one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password costs what it costs in the product."""
+    monkeypatch.setattr(secrets, "_hasher", COSTLY_HASHER)
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +148,12 @@ def worker(app: APIFlask, redis: Redis) -> Iterator[RunWorker]:
     made = RunWorker(app, registry.queues(), redis, "worker-1")
     yield made
     made._horse.kill()
+
+
+@pytest.fixture
+def smtp(app: APIFlask, settings: Settings) -> Iterator[Smtp]:
+    """A mail server whose answers the test chooses (see `tests.smtp`); mail of this process goes there."""
+    with serving() as server:
+        mail.configure(server.url, settings.from_email)
+        yield server
+        mail.configure(settings.smtp_url, settings.from_email)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from console import Backoff, Check, Params, Reason, Refusal, Result, Run, task
+from console.services import mail
 
 
 @task(category="Tests", dry_run=True)
@@ -128,6 +129,22 @@ def flaky(run: Run) -> None:
     """Fails until the given attempt."""
     if run.attempt < run.args.attempt:
         raise RuntimeError(f"not yet at {run.attempt}")
+
+
+class Letter(Params):
+    to: tuple[str, ...] = ("crew@example.com",)
+    fails_after: bool = False
+
+
+# The second attempt follows after a tenth of a second, the third after two.
+@task(category="Tests", params=Letter, sends=True, timeout=30, retries=Backoff(max=2, base_seconds=-1.9))
+def post(run: Run) -> Result:
+    """Sends a mail that names the worker's process, and may fail afterwards."""
+    run.log(f"Posting to {', '.join(run.args.to)}.")
+    sent = mail.deliver(mail.Message(run.id, run.args.to, "Post", f"worker {os.getppid()}"))
+    if run.args.fails_after:
+        raise RuntimeError("the ink is spilt")
+    return Result("posted", {"message_id": sent.message_id, "refused": dict(sent.refused)})
 
 
 def weekend(check: Check) -> Refusal | None:

@@ -6,10 +6,10 @@ from console.api.auth import caller
 from console.api.blueprint import api
 from console.api.naming import job_of
 from console.api.schemas import common
-from console.api.schemas.runs import LogOut, LogQuery, RunOut, RunQuery, RunsOut
-from console.api.spec import call
+from console.api.schemas.runs import LogOut, LogQuery, ResolveIn, RunOut, RunQuery, RunsOut
+from console.api.spec import BODY_PROBLEMS, call
 from console.core.clock import utc_now
-from console.services import runs
+from console.services import resolving, runs
 from console.services.views import RunFilter
 
 
@@ -48,3 +48,13 @@ def read_run_log(run_id: UUID, query: LogQuery) -> LogOut:
     actor = caller()
     runs.get(actor, run_id, now=utc_now())
     return LogOut.of(runs.log(actor, run_id, after=query.after), query.after)
+
+
+@api.post("/runs/<uuid:run_id>/resolve")
+@api.input(ResolveIn, location="json", arg_name="body")
+@api.output(RunOut)
+@call("Runs", *BODY_PROBLEMS, 403, 404, 409, 422)
+def resolve_run(run_id: UUID, body: ResolveIn) -> RunOut:
+    """Settles a run whose end is unknown, by what a person has found out; the role operator may."""
+    succeeded = body.outcome == "succeeded"
+    return RunOut.of(resolving.resolve(caller(), run_id, succeeded=succeeded, note=body.note, now=utc_now()))

@@ -6,10 +6,14 @@ from console.core.reasons import Reason
 
 
 class ConsoleError(Exception):
-    """Something went wrong."""
+    """Something went wrong.
+
+    `is_final` says to whoever runs a task that another attempt would fail in the same way.
+    """
 
     status = 500
     reason: Reason | None = None
+    is_final = False
 
     def __init__(
         self,
@@ -19,7 +23,7 @@ class ConsoleError(Exception):
         fields: Mapping[str, Sequence[str]] | None = None,
         suggestions: Sequence[str] = (),
     ) -> None:
-        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.detail = detail or (type(self).__doc__ or "").strip().partition("\n")[0]
         self.reason = reason or type(self).reason
         self.fields = {name: list(texts) for name, texts in (fields or {}).items()}
         self.suggestions = list(suggestions)
@@ -83,3 +87,13 @@ class Unavailable(ConsoleError):
     """The database can't be reached just now; try again in a few seconds."""
 
     status = 503
+
+
+class OutcomeUnknown(ConsoleError):
+    """Nobody knows whether it took effect; find out, then settle the run.
+
+    A task raises it when its side effect may have happened: the run is not tried again, and a person decides.
+    """
+
+    reason = Reason.OUTCOME_UNKNOWN
+    is_final = True

@@ -65,13 +65,13 @@ class Refusal:
 TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.MISSING_RECIPIENT: ("There is nobody to send it to.", "Fill in a recipient, then send again."),
     Reason.SEND_FAILED: (
-        "The mail server refused the message.",
+        "The mail server did not take the message.",
         "Read the server's answer, correct the address or the settings, then send again.",
     ),
     Reason.ALREADY_SENT: ("This message was already sent.", "Choose “send again” if it should go out twice."),
     Reason.EXCEPTION: (
         "The task ended with an error.",
-        "Read the error below, mend the cause, then run it again.",
+        "Read the error, mend the cause, then run it again.",
     ),
     Reason.TIMEOUT: ("The task took longer than it may.", "Run it again, or raise the task's timeout."),
     Reason.NOT_REGISTERED: (
@@ -137,7 +137,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
         "Nothing to do if it started again by itself; otherwise see the worker's machine.",
     ),
     Reason.OUTCOME_UNKNOWN: (
-        "The worker was lost in the middle of a task that may not be repeated.",
+        "It was cut off in the middle, and nobody knows whether it took effect.",
         "Find out whether it took effect, then settle the run.",
     ),
     Reason.STOPPED_BY_OPERATOR: ("An operator stopped the run.", "Run it again when it should go on."),

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from console.core import runfile
+from console.core import mail_server, runfile
 from console.core.errors import SettingsError
 
 SHORTEST_SECRET = 16
 SHORTEST_PASSWORD = 10
+DAY = 86_400
 
 
 class Environment(BaseSettings):
@@ -40,6 +41,12 @@ class Environment(BaseSettings):
     workers: int = Field(2, validation_alias="CONSOLE_WORKERS", ge=1, le=64)
     outbox: bool = Field(False, validation_alias="CONSOLE_OUTBOX")
     from_email: str = Field("callboard@localhost", validation_alias="CONSOLE_FROM_EMAIL")
+    scheduler_yellow: int = Field(30, validation_alias="CONSOLE_SCHEDULER_YELLOW", ge=1, le=DAY)
+    scheduler_red: int = Field(
+        120, validation_alias="CONSOLE_SCHEDULER_RED", ge=2, le=DAY, validate_default=True
+    )
+    cron_yellow: int = Field(900, validation_alias="CONSOLE_CRON_YELLOW", ge=1, le=30 * DAY)
+    cron_red: int = Field(3600, validation_alias="CONSOLE_CRON_RED", ge=2, le=30 * DAY, validate_default=True)
 
     @field_validator("database_url")
     @classmethod
@@ -60,7 +67,9 @@ class Environment(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _smtp_url(cls, url: str | None) -> str | None:
-        return _checked_url(url, "smtp", "smtps")
+        if url is not None:
+            mail_server.parse(url)
+        return url
 
     @field_validator("base_url")
     @classmethod
@@ -105,6 +114,16 @@ class Environment(BaseSettings):
         if password is not None and len(password) < SHORTEST_PASSWORD:
             raise ValueError(f"must have at least {SHORTEST_PASSWORD} characters")
         return password
+
+    @field_validator("scheduler_red", "cron_red")
+    @classmethod
+    def _after_yellow(cls, red: int, info: ValidationInfo) -> int:
+        """A light turns red after it has turned yellow; a yellow that is invalid is named by itself."""
+        name = str(info.field_name).replace("red", "yellow")
+        yellow = info.data.get(name)
+        if yellow is not None and red <= yellow:
+            raise ValueError(f"must be more than CONSOLE_{name.upper()}, which is {yellow}; it is {red}")
+        return red
 
     @field_validator("admin_email", "from_email")
     @classmethod
@@ -203,4 +222,6 @@ def _one_line(error: ValidationError) -> str:
     """The first problem as `NAME what is wrong`, without the value, which may be a secret."""
     problem = error.errors(include_input=False, include_url=False)[0]
     text = problem["msg"].removeprefix("Value error, ")
-    return f"{problem['loc'][0]}: {text[:1].lower()}{text[1:]}"
+    place = str(problem["loc"][0])
+    field = Environment.model_fields.get(place)  # a default that does not fit is named by its field
+    return f"{field.validation_alias if field else place}: {text[:1].lower()}{text[1:]}"

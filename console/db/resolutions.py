@@ -36,7 +36,7 @@ RESOLVE = text(
 
 @dataclass(frozen=True)
 class Settlement:
-    """How a run is settled; `note` is the person's own, `job_note` what the job's row says of its last run."""
+    """How a run is settled; `note` is the person's own, `job_note` what the job's row says of the run."""
 
     run_id: UUID
     org_id: UUID

@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `error` is {type, message, traceback}."""
+    """How an attempt ended; `error` is {type, message, traceback}. Without `may_retry` a failure is final."""
 
     state: RunState
     reason: Reason | None = None
@@ -70,6 +70,7 @@ class Outcome:
     result: Any = None
     error: Mapping[str, str] | None = None
     changes: Sequence[Mapping[str, Any]] = ()
+    may_retry: bool = True
 
 
 def claim(run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime) -> Claim | None:
@@ -179,7 +180,7 @@ def finish(found: Claim, outcome: Outcome, *, now: datetime) -> RunState | None:
     One that failed after its stop was asked for is not tried again: it ends as stopped.
     """
     task = registry.get(found.task)
-    if outcome.state is RunState.FAILED and _may_retry(task, found):
+    if outcome.state is RunState.FAILED and outcome.may_retry and _may_retry(task, found):
         state = _retry(found, outcome, task, now)
         stop = stop_asked(found.run_id, found.attempt) if state is None else None
         if stop is None:

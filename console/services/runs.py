@@ -21,7 +21,7 @@ from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
 from console.services import paging
 from console.services.job_views import max_attempts, stamps
-from console.services.views import LogLine, RunFilter, RunPage, RunView
+from console.services.views import LogLine, Resolution, RunFilter, RunPage, RunView
 from console.services.workers import Fleet, fleet
 
 WAIT_STEP = 0.05
@@ -118,11 +118,18 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) ->
         waits_for=WAITS.get(Hold(run.held_by)) if run.held_by else None,
         stop_requested_at=run.stop_requested_at,
         stop_text=run.stop_text,
+        resolved=_resolution(run),
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
         version=_version(run, silence(stamps(run), around, now), last_line),
         as_of=now,
     )
+
+
+def _resolution(run: Run) -> Resolution | None:
+    if run.resolved_at is None:
+        return None
+    return Resolution(run.resolved_at, run.resolved_by or "", run.resolved_note)
 
 
 def _lateness(run: Run) -> timedelta | None:

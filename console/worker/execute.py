@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,13 @@ from pydantic import ValidationError
 from rq.timeouts import BaseTimeoutException, UnixSignalDeathPenalty
 
 from console.core.clock import utc_now
-from console.core.errors import ConsoleError, Unavailable
+from console.core.errors import ConsoleError, OutcomeUnknown, Unavailable
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
 from console.core.states import RunState
 from console.core.task import Check, LogLimitExceeded, Result, Run, Task
 from console.core.texts import NotJson, as_json, storable
-from console.services import execution
+from console.services import execution, mail
 from console.worker.voice import Voice
 
 TRACEBACK_LIMIT = 64 * 1024
@@ -60,7 +61,7 @@ def execute(
         return None
     announce(claim, task.timeout)
     voice = Voice(app, claim, clock)
-    outcome = _call(app, task, claim, voice, clock())
+    outcome = _told(task, claim, _call(app, task, claim, voice, clock()))
     returned()
     voice.close()
     return _record(app, claim, outcome, clock)
@@ -99,13 +100,28 @@ def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: dat
     except LogLimitExceeded as error:
         return _failed(Reason.EXCEPTION, str(error), error, voice)
     except ConsoleError as error:
-        return _failed(error.reason or Reason.EXCEPTION, error.detail, error, voice)
+        return _known(error, voice)
     except BaseException as error:
         return _failed(Reason.EXCEPTION, f"{type(error).__name__}: {error}", error, voice)
 
 
+def _known(error: ConsoleError, voice: Voice) -> execution.Outcome:
+    """One that says itself whether another attempt is of use, or that nobody knows whether it took effect."""
+    outcome = _failed(error.reason or Reason.EXCEPTION, error.detail, error, voice)
+    state = RunState.UNKNOWN if isinstance(error, OutcomeUnknown) else RunState.FAILED
+    return replace(outcome, state=state, may_retry=not error.is_final)
+
+
+def _told(task: Task, claim: execution.Claim, outcome: execution.Outcome) -> execution.Outcome:
+    """One that failed after its mail was taken is not tried again: another attempt would send a second."""
+    if outcome.state is not RunState.FAILED or task.idempotent or not mail.was_taken(str(claim.run_id)):
+        return outcome
+    detail = f"{outcome.detail} Its mail had gone out before, so it is not tried again."
+    return replace(outcome, detail=storable(detail, MESSAGE_LIMIT), may_retry=False)
+
+
 def _refusal(task: Task, claim: execution.Claim, now: datetime) -> Refusal | None:
-    check = Check(str(claim.org_id), claim.args, claim.recipient, now)
+    check = Check(str(claim.org_id), claim.args, claim.recipient, now, str(claim.job_id))
     return task.requires(check) if task.requires else None
 
 

@@ -251,10 +251,16 @@ class RunWorker(Worker):
             found = execution.held(watch.run_id, watch.started.attempt)
             if found is None:
                 return
-            if end.reason is Reason.WORKER_LOST:
+            if end.reason is Reason.WORKER_LOST or _is_doubtful(found, end):
                 execution.lose(found, detail=end.detail or "", now=self._clock())
             else:
                 execution.finish(found, end, now=self._clock())
+
+
+def _is_doubtful(found: execution.Claim, end: execution.Outcome) -> bool:
+    """Whether a task that sends was cut off by a failure of its process: nobody knows whether it had sent."""
+    task = registry.get(found.task)
+    return end.state is RunState.FAILED and task is not None and task.sends and not task.idempotent
 
 
 def main(

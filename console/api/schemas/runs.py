@@ -1,14 +1,15 @@
 """Runs: the filter of the list, a run, and its log."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from console.api.schemas.common import LIMIT, Cursor, In, Instant, Limit, Moment, Out, Text
+from console.api.schemas.common import LIMIT, Body, Cursor, In, Instant, Limit, Moment, Out, Text
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
+from console.services.resolving import LONGEST_NOTE
 from console.services.views import LogLine, RunPage, RunView
 
 LARGEST_ID = 2**63 - 1
@@ -64,6 +65,21 @@ class DecisionOut(Out):
     text: str
 
 
+class ResolutionOut(Out):
+    """Who said what became of a run whose end was unknown, and when."""
+
+    at: Instant
+    by: str
+    note: str | None
+
+
+class ResolveIn(Body):
+    """What a person has found out about the run: it took effect, or it did not. `note` says how."""
+
+    outcome: Literal["succeeded", "failed"]
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
+
+
 class RunOut(Out):
     """The record of one execution, or of one decision not to execute."""
 
@@ -94,6 +110,9 @@ class RunOut(Out):
     decision: DecisionOut | None = Field(
         description="Why a due run did not simply start on time; it stays whatever becomes of the run."
     )
+    resolved: ResolutionOut | None = Field(
+        description="A person's word on a run that was unknown; null for every other."
+    )
 
     @classmethod
     def of(cls, run: RunView) -> "RunOut":
@@ -121,6 +140,7 @@ class RunOut(Out):
             executed_by=run.executed_by,
             revision=run.revision,
             decision=_decision(run),
+            resolved=_resolution(run),
         )
 
 
@@ -131,6 +151,11 @@ def seconds_of(run: RunView) -> float | None:
 
 def _decision(run: RunView) -> DecisionOut | None:
     return DecisionOut(reason_code=run.decision_code, text=run.decision) if run.decision else None
+
+
+def _resolution(run: RunView) -> ResolutionOut | None:
+    said = run.resolved
+    return ResolutionOut(at=said.at, by=said.by, note=said.note) if said else None
 
 
 def _error(run: RunView) -> ErrorOut | None:
