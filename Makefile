@@ -12,7 +12,10 @@ run: vendor ## start everything here: http://localhost:8000, or PORT=…; Ctrl-C
 	@exec $(BIN)/python -m console up --with-parent
 
 test: .venv/dev vendor chromium ## the whole suite on real Postgres, Valkey, SMTP and Chromium
-	@$(BIN)/python -m pytest $(ARGS)
+	@bad=0; \
+	 $(PYTEST) $(PARALLEL) -m "not alone" $(ARGS) || [ $$? = $(NONE) ] || bad=1; \
+	 $(PYTEST) -m alone $(ARGS) || [ $$? = $(NONE) ] || bad=1; \
+	 exit $$bad
 
 check: .venv/dev ## format, lint, layers, types, templates, dependency audit
 	$(BIN)/ruff format --check .
@@ -32,6 +35,13 @@ requirements: .venv/dev ## pin anew what requirements.in and requirements-dev.in
 
 clean: ## remove the environment and the caches; data in var stay
 	rm -rf .venv static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# Files are shared out among workers, each with servers of its own. Many tests wait more than they work, so
+# 3 workers keep 2 cores busy; ARGS="-n 0" does without. What measures time comes afterwards, alone.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+# What pytest says when ARGS asks for nothing on this side.
+NONE := 5
 
 PIN := --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header
 

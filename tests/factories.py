@@ -1,7 +1,7 @@
 """Makes what tests begin with, through the product's own services."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -13,11 +13,15 @@ from console.core.clock import utc_now
 from console.core.registry import registry
 from console.core.states import ActorKind, Beating, Role, Trigger
 from console.db.session import db
+from console.plugins.messages import events
+from console.plugins.messages.views import EventView
 from console.services import jobs, orgs, people, triggers, workers
 from console.services.views import JobView, RunView
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 PASSWORD = "a long enough password"
+UNKNOWN_ID = "0c8d5a3e-9f6b-4e27-8d41-5b7a90c2e6f3"
+"""Of nothing; a random one could not stand in the name of a test, which parallel workers have to agree on."""
 _numbers = count(1)
 
 
@@ -64,6 +68,15 @@ def run(
     """A queued run of the job, asked for by hand."""
     request = triggers.Request(trigger=fields.pop("trigger", Trigger.MANUAL), **fields)
     return triggers.send_now(actor or of.admin, of_job.id, request, now=now or utc_now())
+
+
+def event(
+    of: OrgOf, name: str = "Hamlet", *, actor: Actor | None = None, now: datetime | None = None, **fields: Any
+) -> EventView:
+    """An event 30 days from `now` with a contact and nothing else known, unless fields say otherwise."""
+    at = now or utc_now()
+    given = {"starts_at": at + timedelta(days=30), "contact_email": "ana@northside.example", **fields}
+    return events.create(actor or of.admin, events.NewEvent(name, **given), now=at)
 
 
 def live_worker(

@@ -33,7 +33,7 @@ def process(
             started.send_signal(signal.SIGCONT)
             started.terminate()
         try:
-            started.wait(10)
+            started.wait(20)
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 from apiflask import APIFlask
-from flask import Flask
+from flask import Flask, current_app
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from redis import Redis
 from sqlalchemy import text
@@ -26,6 +26,8 @@ from tests.browser import tasks  # noqa: F401  (this process knows them too)
 from tests.conftest import TASK_MODULES, Servers
 from tests.factories import OrgOf, one
 from tests.processes import eventually, process
+from tests.web.conftest import Client
+from tests.web.conftest import sign_in as through_form
 
 # How long Chromium waits for what it should see; a poll comes every second, a machine may be busy.
 PATIENCE_MS = 20_000
@@ -212,11 +214,22 @@ def sign_in(page: Page, person: Actor) -> None:
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
 
 
+def enter(page: Page, person: Actor) -> None:
+    """With the cookie of a session that was begun in this process: most tests are not about the form."""
+    client = Client(current_app._get_current_object())  # type: ignore[attr-defined]
+    assert through_form(client, person.email or "").status_code == 303
+    held = client.get_cookie("callboard")
+    assert held is not None
+    page.context.add_cookies([{"name": held.key, "value": held.value, "domain": "127.0.0.1", "path": "/"}])
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+
+
 @pytest.fixture
 def seen(page: Page, person: Actor) -> Iterator[Watch]:
     """A signed-in page; at the end the browser must have had nothing to say against it."""
     watched = watch(page)
-    sign_in(page, person)
+    enter(page, person)
     watched.forget()
     yield watched
     assert watched.complaints == []
@@ -235,6 +248,6 @@ def at_page(browser: Browser, person: Actor, **arguments: Any) -> Iterator[Watch
     """A signed-in page in a context of its own."""
     context = browser.new_context(**arguments)
     watched = watch(context.new_page())
-    sign_in(watched.page, person)
+    enter(watched.page, person)
     yield watched
     context.close()

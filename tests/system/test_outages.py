@@ -361,7 +361,7 @@ def test_a_click_while_redis_is_away_waits_in_postgres_and_runs_when_redis_is_ba
         assert active and active.silence == silence
 
         machine.start_valkey()
-        eventually(lambda: has_succeeded(run.id), 10)
+        eventually(lambda: has_succeeded(run.id))
         assert [one_of_them.poll() for one_of_them in started] == [None, None]
         assert machine.get("/readyz").status == 200
     seen = now_of(org, run)
@@ -381,7 +381,7 @@ def test_processes_that_start_before_their_servers_wait_for_them(machine: Machin
         heard(1)
         assert now_of(org, run).state is RunState.QUEUED
         machine.start_valkey()
-        eventually(lambda: has_succeeded(run.id), 10)
+        eventually(lambda: has_succeeded(run.id))
         assert (scheduler.poll(), worker.poll()) == (None, None)
 
 
@@ -401,7 +401,7 @@ def test_a_worker_that_was_frozen_beyond_its_lease_changes_nothing_when_it_wakes
         once, again = runs_of
         stack.enter_context(machine.running("worker", "--name", "fresh"))
         eventually(lambda: has_succeeded(again.id), 60)
-        settled = eventually(lambda: now_of(org, once).state.is_terminal and now_of(org, once), 10)
+        settled = eventually(lambda: now_of(org, once).state.is_terminal and now_of(org, once))
         assert settled and (settled.state, settled.reason_code) == (RunState.UNKNOWN, "OUTCOME_UNKNOWN")
         before = rows("SELECT * FROM runs ORDER BY id")
         # The horses of the frozen workers go on; their word on the run comes late and is not taken.
@@ -432,7 +432,7 @@ def test_a_frozen_parent_that_wakes_in_the_middle_of_a_lost_run_kills_its_horse(
         lease = one("SELECT lease_until FROM runs")
         assert dispatch.recover(now=lease + timedelta(seconds=1)) == 1
         worker.send_signal(signal.SIGCONT)
-        eventually(lambda: not is_alive(horse), 10)
+        eventually(lambda: not is_alive(horse))
         good = factories.run(org, factories.job(org))
         eventually(lambda: has_succeeded(good.id))
     assert now_of(org, run).state is RunState.UNKNOWN

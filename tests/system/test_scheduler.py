@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 
+import pytest
 from redis import Redis
 
 from console.core.clock import utc_now
@@ -52,6 +53,7 @@ def test_a_scheduler_killed_between_commit_and_push_loses_nothing(
     }
 
 
+@pytest.mark.alone
 def test_an_edit_wakes_the_scheduler_at_once_and_shows_as_unapplied_while_none_runs(
     org: OrgOf, servers: Servers
 ) -> None:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -10,7 +11,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from apiflask import APIFlask
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -19,11 +19,12 @@ from werkzeug.test import TestResponse
 
 from console.app import create_app
 from console.core.actor import Actor
+from console.core.clock import utc_now
 from console.core.settings import Settings
 from console.core.states import Role
 from console.db.session import db
 from console.queue import queues
-from console.services import mail, outbox, secrets
+from console.services import mail, outbox
 from tests import factories
 from tests.factories import OrgOf, one
 
@@ -41,10 +42,9 @@ class Client(FlaskClient):
 
 
 @pytest.fixture(autouse=True)
-def _quick_requests(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests stand alone, and a password costs next to nothing."""
+def _requests_stand_alone(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests stand alone."""
     monkeypatch.setattr(app, "test_client_class", Client)
-    monkeypatch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,8 @@ class Things:
     run_id: UUID
     mail_id: UUID
     number: int = 1
+    message_type: str = "INIT"
+    event_id: UUID = field(default_factory=uuid4)
 
     def fill(self, rule: Rule) -> str:
         """The address of the rule with these ids in it."""
@@ -177,7 +179,10 @@ NOTHING = Things(uuid4(), uuid4(), uuid4())
 def things(org: OrgOf) -> Things:
     job = factories.job(org, name="Sweep the stage", subject="Confidential subject")
     run = factories.run(org, job)
-    return Things(job.id, run.id, catch(org, "Confidential mail", run_id=run.id))
+    # One that is over has no messages to come, which would stand among the jobs.
+    event = factories.event(org, "Confidential event", starts_at=utc_now() - timedelta(days=60))
+    mail_id = catch(org, "Confidential mail", run_id=run.id)
+    return Things(job.id, run.id, mail_id, event_id=event.id)
 
 
 def rules(app: Flask, method: str) -> list[Rule]:
