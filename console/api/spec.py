@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description: APIFlask's, made whole and limited to /api/v1."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
@@ -14,6 +14,7 @@ from console.api.problems import MEDIA_TYPE
 from console.api.schemas.conflict import StaleProblem
 from console.api.schemas.problem import Problem
 from console.api.schemas.schedules import LARGEST_REVISION
+from console.core.states import MessageType
 
 REF = "#/components/schemas/{model}"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -41,6 +42,10 @@ DESCRIPTIONS = {
 BODY_PROBLEMS = (400, 413, 415)
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
 YAML_BODIES: set[str] = set()
+CSV_TYPES = ("text/csv", "text/plain")
+CSV_BODIES: set[str] = set()
+TAGS = ["Jobs", "Schedules", "Triggers", "Runs", "Status"]
+PROBLEMS: list[type[Problem]] = [Problem, StaleProblem]
 FILE: dict[str, Any] = {
     "type": "object",
     "required": ["version", "schedules"],
@@ -108,6 +113,18 @@ def takes_yaml(view: View) -> View:
     return view
 
 
+def takes_csv(view: View) -> View:
+    """Describes a call whose body is a CSV file."""
+    CSV_BODIES.add(view.__name__)
+    return view
+
+
+def extend(*tags: str, problems: Sequence[type[Problem]] = ()) -> None:
+    """Adds the tags of a plugin's calls, and the shapes of its own problems."""
+    TAGS.extend(tag for tag in tags if tag not in TAGS)
+    PROBLEMS.extend(problem for problem in problems if problem not in PROBLEMS)
+
+
 def describe(app: APIFlask) -> None:
     """Sets the app's description; it is made once, when it is first asked for."""
     app.config.update(
@@ -151,9 +168,9 @@ def _finished(spec: dict[str, Any]) -> dict[str, Any]:
     """Leaves the API's own paths, names each shape once, and says what APIFlask does not."""
     spec["paths"] = {path: calls for path, calls in spec["paths"].items() if path.startswith(PREFIX)}
     spec["security"] = [{"bearer": []}]
-    spec["tags"] = [{"name": name} for name in ("Jobs", "Schedules", "Triggers", "Runs", "Status")]
+    spec["tags"] = [{"name": name} for name in TAGS]
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    for problem in (Problem, StaleProblem):
+    for problem in PROBLEMS:
         schema = problem.model_json_schema(mode="serialization", ref_template=REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[problem.__name__] = schema
@@ -202,6 +219,9 @@ def _finish_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         content: dict[str, Any] = {type_: {"schema": FILE} for type_ in YAML_TYPES}
         content["text/plain"] = {"schema": {"type": "string"}}
         operation["requestBody"] = {"required": True, "content": content}
+    if operation["operationId"] in CSV_BODIES:
+        text = {"schema": {"type": "string"}}
+        operation["requestBody"] = {"required": True, "content": dict.fromkeys(CSV_TYPES, text)}
 
 
 PATHS: dict[str, dict[str, Any]] = {
@@ -211,6 +231,7 @@ PATHS: dict[str, dict[str, Any]] = {
         "description": "A job or task, in any spelling, or a job's id.",
     },
     "number": {"type": "integer", "minimum": 1, "maximum": LARGEST_REVISION, "description": "A revision."},
+    "message_type": {"enum": [type_.value for type_ in MessageType if type_ is not MessageType.FREE]},
 }
 
 

@@ -1,0 +1,1 @@
+"""The calls that the message desk hangs on the API, and their shapes."""

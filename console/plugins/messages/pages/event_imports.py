@@ -1,0 +1,154 @@
+"""Events as a CSV file: first the rows and what each of them will do, then all of it at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from console.core import delimited
+from console.core.states import Role
+from console.core.texts import storable
+from console.plugins.messages import event_import
+from console.plugins.messages.event_import import Action, Plan, PlannedRow
+from console.plugins.messages.event_rows import COLUMNS, LARGEST, MOST_NAMED, BadFile, Fault
+from console.plugins.messages.outcomes import became
+from console.plugins.messages.pages.event_words import FIELDS, in_words
+from console.web.answers import page
+from console.web.identity import actor, moment
+from console.web.queries import check_names
+
+MOST_SHOWN = 200
+ROOM = 2 * LARGEST
+"""What a form may hold: a field of text is counted as it is sent, with two bytes for each line's end."""
+LONGEST_REASON = 500
+EXAMPLE = """\
+name,venue,starts_at,timezone,contact_email,crew
+Hamlet,Main Stage,2026-11-28 19:30,Europe/Berlin,ana@northside.example,lee@northside.example kim@b.example"""
+bp = Blueprint("event_imports", __name__)
+
+
+@dataclass(frozen=True)
+class FieldInWords:
+    """One field of a row; `before` is None for an event that does not exist yet."""
+
+    label: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True)
+class RowInWords:
+    """What one row will do; `event_id` is None for a new event."""
+
+    line: int
+    name: str
+    event_id: UUID | None
+    fields: Sequence[FieldInWords]
+
+
+@bp.url_value_preprocessor
+def _let_files_through(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """A file that was looked at comes back as a field, which may be larger than fields usually are."""
+    request.max_form_memory_size = ROOM
+
+
+@bp.get("/events/import")
+def index() -> ResponseReturnValue:
+    actor().require(Role.OPERATOR)
+    check_names(request.args)
+    return _page("")
+
+
+@bp.post("/events/import/plan")
+def plan() -> ResponseReturnValue:
+    """What each row would do; nothing is changed."""
+    actor().require(Role.OPERATOR)
+    text = request.form.get("text", "")
+    try:
+        text = _given()
+        return _page(text, plan=event_import.plan(actor(), text, now=moment()))
+    except BadFile as error:
+        return _page(text, error.status, problem=error)
+
+
+@bp.post("/events/import")
+def apply() -> ResponseReturnValue:
+    """Imports what was shown; when the rows would do something else now, that is shown instead."""
+    actor().require(Role.OPERATOR)
+    text, seen = request.form.get("text", ""), request.form.get("mark", "")
+    try:
+        done = event_import.apply(actor(), text, expected=seen, reason=_reason(), now=moment())
+    except event_import.PlanMoved:
+        return _page(text, 409, plan=event_import.plan(actor(), text, now=moment()), has_moved=True)
+    except BadFile as error:
+        return _page(text, error.status, problem=error)
+    flash(_outcome(done))
+    return redirect(url_for("events.index"), 303)
+
+
+def _given() -> str:
+    """The chosen file, or what was pasted; raises `BadFile`."""
+    file = request.files.get("file")
+    if file and file.filename:
+        try:
+            return delimited.decoded(file.stream.read())
+        except delimited.Unreadable as error:
+            raise BadFile([Fault(error.line or 0, "", str(error))]) from None
+    text = request.form.get("text", "")
+    if not text.strip():
+        raise BadFile([Fault(0, "", "choose a file, or paste one below")])
+    return text
+
+
+def _reason() -> str | None:
+    return storable(request.form.get("reason", "").strip(), LONGEST_REASON) or None
+
+
+def _page(text: str, status: int = 200, **context: Any) -> ResponseReturnValue:
+    found: Plan | None = context.get("plan")
+    changed = [row for row in found.rows if row.action is not Action.UNCHANGED] if found else []
+    shown = {
+        "text": text,
+        "example": EXAMPLE,
+        "columns": COLUMNS,
+        "plan": None,
+        "problem": None,
+        "most_named": MOST_NAMED,
+        "has_moved": False,
+        "longest_reason": LONGEST_REASON,
+        "rows": [_in_words(row) for row in changed[:MOST_SHOWN]],
+        "changed": len(changed),
+        "created": found.count(Action.CREATE) if found else 0,
+        "unchanged": found.count(Action.UNCHANGED) if found else 0,
+        "mark": found.mark if found else "",
+    }
+    return page("events/import.html", status, **shown | context)
+
+
+def _in_words(row: PlannedRow) -> RowInWords:
+    """The fields that change; of a new event, those that say something beside its name."""
+    before: Mapping[str, Any] | None = row.before
+    names = [name for name, value in row.after.items() if before is not None or (value and name != "name")]
+    zone = str((before or {}).get("timezone") or row.timezone)
+    found = [
+        FieldInWords(
+            FIELDS[name],
+            in_words(name, before[name], zone) if before is not None else None,
+            in_words(name, row.after[name], row.timezone),
+        )
+        for name in names
+    ]
+    return RowInWords(row.line, row.name, row.event_id, found)
+
+
+def _outcome(done: Plan) -> str:
+    created, updated = done.count(Action.CREATE), done.count(Action.UPDATE)
+    if not created and not updated:
+        return "The file says what is there already; nothing was changed."
+    said = (
+        f"Imported: {created:,} created, {updated:,} changed, {done.count(Action.UNCHANGED):,} as they were."
+    )
+    return f"{said} {became(done.planned)}" if done.planned else said
