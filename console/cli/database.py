@@ -32,6 +32,7 @@ def seed(demo: bool, first_migrate: bool) -> None:
         settings = app.extensions["console_settings"]
         seeded = workspace.seed(
             plugins.demo_jobs(),
+            fill=plugins.fill_demo,
             timezone=settings.timezone,
             email=settings.admin_email,
             password=settings.admin_password,

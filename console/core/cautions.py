@@ -26,6 +26,7 @@ class CautionCode(StrEnum):
     TOO_OFTEN = "TOO_OFTEN"
     SAME_MINUTE = "SAME_MINUTE"
     ALREADY_DUE = "ALREADY_DUE"
+    RULE = "RULE"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Tables in text files (CSV): with commas, semicolons or tabs, as spreadsheets write them."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""With these a spreadsheet takes a cell for a formula; the apostrophe is the mark against that."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -92,7 +94,7 @@ def _check_head(columns: Sequence[str]) -> None:
 
 
 def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> Line:
-    given = [cell.strip() for cell in cells]
+    given = [plain(cell.strip()) for cell in cells]
     while len(given) > len(columns) and not given[-1]:
         given.pop()
     if len(given) > len(columns):
@@ -100,3 +102,20 @@ def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> Line:
         raise Unreadable(f"{text}; a cell that holds the delimiter stands in double quotes", number)
     given += [""] * (len(columns) - len(given))
     return Line(number, dict(zip(columns, given, strict=True)))
+
+
+def written(cells: Iterable[object]) -> str:
+    """One line with its end, such that no spreadsheet calculates a cell; None is an empty cell."""
+    into = StringIO()
+    csv.writer(into).writerow("" if cell is None else marked(str(cell)) for cell in cells)
+    return into.getvalue()
+
+
+def marked(text: str) -> str:
+    """The text of a cell, with an apostrophe before what would be a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def plain(text: str) -> str:
+    """What `marked` was made of."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text

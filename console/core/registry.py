@@ -1,10 +1,13 @@
 """What plugins bring: tasks, and links in the navigation. Filled by imports, read by everyone."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import import_module
+from uuid import UUID
 
+from console.core.actor import Actor
 from console.core.errors import SettingsError, UnknownTask
 from console.core.names import find, key_of, suggest, title_of
 from console.core.states import Priority
@@ -24,11 +27,37 @@ QUEUE_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,40}$")
 
 @dataclass(frozen=True)
 class NavItem:
-    """A link in the navigation; `endpoint` is Flask's name for the page."""
+    """A link in the navigation; `endpoint` is Flask's name for the page.
+
+    On pages of the blueprints `places` it shows where one is.
+    """
 
     title: str
     endpoint: str
     order: int
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SubjectPages:
+    """Where what jobs are about can be seen and changed: Flask's names for the pages, which take `argument`."""
+
+    noun: str
+    show: str
+    edit: str
+    argument: str
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What the jobs of an actor's org are about, for the table's filter and for its export.
+
+    `offered` takes the id that is chosen and now, and answers ids with labels, nearest first and the
+    chosen one among them. `named` answers the names of these ids, inside the caller's transaction.
+    """
+
+    offered: Callable[[Actor, UUID | None, datetime], Sequence[tuple[UUID, str]]]
+    named: Callable[[Actor, Collection[UUID]], Mapping[UUID, str]]
 
 
 class Registry:
@@ -37,6 +66,8 @@ class Registry:
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
         self._nav: dict[str, NavItem] = {}
+        self.subject_pages: SubjectPages | None = None
+        self.subjects: Subjects | None = None
 
     def add(self, task: Task) -> None:
         """Registers a task; raises ValueError when another function has the same path."""
@@ -47,6 +78,9 @@ class Registry:
 
     def add_nav(self, item: NavItem) -> None:
         self._nav[item.endpoint] = item
+
+    def add_subjects(self, subjects: Subjects) -> None:
+        self.subjects = subjects
 
     @property
     def nav(self) -> list[NavItem]:

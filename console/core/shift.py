@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from console.core.cron import Times, times
 from console.core.errors import Invalid
 from console.core.reasons import Reason
 from console.core.schedule import Schedule, parse
+from console.core.wall import instant, wall_at
 
 DAY = 24 * 60
 NO_MANUAL = "a manual job has no time to shift"
 NO_INTERVAL = "an interval counts from its last slot; set the next run to move it"
 NO_DAYS = "this would cross midnight, and its days can't move along exactly; write the cron anew"
+NO_CALENDAR = "this lies outside the calendar"
 NO_PATTERN = "this cron can't be shifted exactly; write the cron anew"
 
 
@@ -38,7 +41,19 @@ def _once(at: datetime, minutes: int) -> Schedule:
     try:
         return parse({"type": "once", "at": at + timedelta(minutes=minutes)})
     except OverflowError as error:
-        raise _cannot("this lies outside the calendar") from error
+        raise _cannot(NO_CALENDAR) from error
+
+
+def later(at: datetime, zone: ZoneInfo, minutes: int) -> datetime:
+    """The instant `minutes` later, or earlier when negative; whole days keep the time on the zone's clock.
+
+    Raises `Invalid` for one outside the calendar.
+    """
+    span = timedelta(minutes=minutes)
+    try:
+        return at + span if minutes % DAY else instant(wall_at(at, zone) + span)
+    except OverflowError as error:
+        raise _cannot(NO_CALENDAR) from error
 
 
 def _moved(expression: str, minutes: int) -> str:

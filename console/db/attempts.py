@@ -50,8 +50,8 @@ END = text(
                   AND other.state IN ('queued', 'running', 'retrying')
                 ORDER BY other.requested_at DESC LIMIT 1
             ) ELSE active_run_id END,
-            next_run_at = CASE WHEN kind = 'once' AND NOT dry_run AND :state = 'succeeded' THEN NULL
-                               ELSE next_run_at END,
+            next_run_at = CASE WHEN kind = 'once' AND NOT dry_run AND :state IN ('succeeded', 'unknown')
+                               THEN NULL ELSE next_run_at END,
             last_run_id = CASE WHEN dry_run THEN last_run_id ELSE ended.id END,
             last_run_state = CASE WHEN dry_run THEN last_run_state ELSE :state END,
             last_run_at = CASE WHEN dry_run THEN last_run_at ELSE :now END,

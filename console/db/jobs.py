@@ -14,6 +14,9 @@ ALIVE = text("deleted_at IS NULL")
 NEVER = "timestamptz '9999-12-31 00:00:00+00'"
 WAITING = "next_run_at IS NOT NULL AND deleted_at IS NULL AND NOT (status = 'paused' AND kind = 'once')"
 
+CHOSEN_BY = ("status", "status_reason", "kind", "category")
+SETTLED = "message_type = 'INIT' AND status = 'skipped' AND status_reason = 'HAS_LOAD_IN_TIME'"
+
 
 def one_of(column: str, values: type[JobStatus] | type[Kind]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
@@ -48,7 +51,25 @@ class Job(Record):
             "sort_at",
             "name",
             "id",
+            postgresql_include=CHOSEN_BY,
             postgresql_where=text("deleted_at IS NULL AND message_type IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_tasks",
+            "org_id",
+            "sort_at",
+            "name",
+            "id",
+            postgresql_include=CHOSEN_BY,
+            postgresql_where=text("deleted_at IS NULL AND message_type IS NULL"),
+        ),
+        Index(
+            "ix_jobs_settled",
+            "org_id",
+            "sort_at",
+            "name",
+            "id",
+            postgresql_where=text(f"deleted_at IS NULL AND {SETTLED}"),
         ),
         Index(
             "ix_jobs_subject",
@@ -67,6 +88,12 @@ class Job(Record):
             "name",
             "id",
             postgresql_where=text("deleted_at IS NULL AND recipient IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_subject_deleted",
+            "org_id",
+            "subject_id",
+            postgresql_where=text("deleted_at IS NOT NULL AND subject_id IS NOT NULL"),
         ),
         Index("ix_jobs_deletion", "deletion_id", postgresql_where=text("deletion_id IS NOT NULL")),
         Index("ix_jobs_search", "search", postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}),

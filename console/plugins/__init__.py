@@ -1,12 +1,16 @@
 """What the console is for: each plugin brings tasks, pages and demonstration jobs; none knows another."""
 
+from datetime import datetime
+
 from flask import Flask
 
+from console.core.actor import Actor
 from console.plugins import messages
 from console.services.jobs import NewJob
 
 TASK_MODULES = (
     "console.plugins.messages.tasks",
+    "console.plugins.messages.setting_tasks",
     "console.plugins.maintenance.tasks",
     "console.plugins.reports.tasks",
 )
@@ -36,6 +40,13 @@ def demo_jobs() -> list[NewJob]:
         NewJob(task="count_slowly"),
         *_reports(),
     ]
+
+
+def fill_demo(actor: Actor, now: datetime) -> None:
+    """What the demonstration workspace holds apart from those jobs, in the caller's transaction."""
+    from console.plugins.messages import demo
+
+    demo.fill(actor, now)
 
 
 def _reports() -> list[NewJob]:

@@ -1,6 +1,6 @@
 """The demonstration workspace: an org, its first admin, and real jobs that run and do what they say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,14 +28,25 @@ class Seeded:
 
 
 def seed(
-    wanted: Sequence[jobs.NewJob], *, timezone: str, email: str | None, password: str | None, now: datetime
+    wanted: Sequence[jobs.NewJob],
+    *,
+    fill: Callable[[Actor, datetime], None] | None = None,
+    timezone: str,
+    email: str | None,
+    password: str | None,
+    now: datetime,
 ) -> Seeded:
-    """Makes what is missing of the workspace and leaves alone what is there."""
+    """Makes what is missing of the workspace and leaves alone what is there.
+
+    `fill` is what plugins add, in the same transaction as the jobs.
+    """
     actor = _org_actor(timezone)
     admin = _admin(actor, (email or DEFAULT_EMAIL).strip().lower(), password, now)
     with transaction():
         for new in wanted:
             _job(actor, new, now)
+        if fill is not None:
+            fill(actor, now)
     return admin
 
 

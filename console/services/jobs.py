@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
@@ -15,8 +15,8 @@ from console.core.errors import Invalid, NotFound, UnknownTask
 from console.core.names import key_of, suggest
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.schedule import first_slot
-from console.core.states import JobStatus, Kind, Role
+from console.core.schedule import first_slot, parse
+from console.core.states import JobStatus, Kind, MessageType, Role
 from console.core.tags import Tag
 from console.core.task import About, Task
 from console.db.jobs import NEVER, Deletion, Job
@@ -36,7 +36,9 @@ KEY = re.compile(r"^[a-z0-9][a-z0-9_]{0,119}$")
 class NewJob:
     """A job to create; `schedule` has the contract's shape, `key` and `name` come from the task if None.
 
-    `args` are checked against the task's params; None means none, whatever the task needs.
+    `args` are checked against the task's params; None means none, whatever the task needs. One that is
+    `closed` is over from the start (the shape is that of `definitions.closing`), which its `note`
+    explains; its time may be past.
     """
 
     task: str
@@ -52,19 +54,28 @@ class NewJob:
     catch_up_window_seconds: int | None = None
     jitter_seconds: int | None = None
     paused: bool = False
+    closed: Mapping[str, Any] | None = None
+    note: str | None = None
 
 
-def page(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> JobPage:
-    """One page, nearest first, then by name; raises `Invalid` that names `cursor` or `limit`."""
+def page(
+    actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime, total: int | None = None
+) -> JobPage:
+    """One page, nearest first, then by name; raises `Invalid` that names `cursor` or `limit`.
+
+    Whoever has counted all that match, up to 10,001 of them, says so by `total`.
+    """
     query = _page(actor, wanted, cursor, limit)
     with reading():
         version = version_of(query, now)
         rows = db.session.scalars(query).all()
         found = views(rows[:limit], fleet(now), now)
-        total = count(actor, wanted)
+        matching = count(actor, wanted) if total is None else total
         last = rows[limit - 1] if len(rows) > limit else None
         following = paging.encode(last.sort_at, last.name, last.id) if last else None
-        return JobPage(found, following, version, now, min(total, COUNTED_UP_TO), total > COUNTED_UP_TO)
+        return JobPage(
+            found, following, version, now, min(matching, COUNTED_UP_TO), matching > COUNTED_UP_TO
+        )
 
 
 def page_version(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> str:
@@ -93,6 +104,20 @@ def filtered(query: Select[Any], actor: Actor, wanted: JobFilter) -> Select[Any]
     return query.where(*_about_itself(wanted), *_about_its_subject(wanted), *_about_its_time(wanted))
 
 
+SETTLED = and_(
+    Job.message_type == literal_column(f"'{MessageType.INIT}'"),
+    Job.status == literal_column(f"'{JobStatus.SKIPPED}'"),
+    Job.status_reason == literal_column(f"'{Reason.HAS_LOAD_IN_TIME}'"),
+)
+"""A message that need not go out because what it asks for is known; literal, as its index says it."""
+
+
+def hides_settled(wanted: JobFilter) -> bool:
+    """Whether the table leaves out messages that are settled, which the filter alone would let in."""
+    can_be = wanted.message_type in (None, MessageType.INIT) and not wanted.tasks_only
+    return can_be and not wanted.with_settled and wanted.status is not JobStatus.SKIPPED
+
+
 def _about_itself(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.q:
         yield Job.search.contains(wanted.q.strip().lower(), autoescape=True)
@@ -102,9 +127,8 @@ def _about_itself(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
         yield Job.kind == wanted.kind
     if wanted.category:
         yield Job.category == wanted.category
-    if not wanted.with_settled and wanted.status is not JobStatus.SKIPPED:
-        settled = (Job.status == JobStatus.SKIPPED) & (Job.status_reason == Reason.HAS_LOAD_IN_TIME)
-        yield settled.is_not(True)
+    if hides_settled(wanted):
+        yield SETTLED.is_not(True)
 
 
 def _about_its_subject(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
@@ -255,7 +279,7 @@ def insert_all(
 
 def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
     task = registry.resolve(new.task)
-    schedule = definitions.check_schedule(new.schedule, now)
+    schedule = definitions.check_schedule(new.schedule, now) if not new.closed else parse(new.schedule)
     zone_name = new.timezone or actor.zone
     args = definitions.check_args(task, new.args) if new.args is not None else {}
     about = task.about(args) if task.about else About()
@@ -285,6 +309,9 @@ def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
         changed_at=now,
         created_at=now,
     )
+    if new.closed:
+        standings.close(actor, job, new.closed)
+    job.status_note = new.note
     standings.settle(job, now)
     return job
 

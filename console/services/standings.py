@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from console.core import standings
 from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
 from console.core.schedule import first_slot, parse
-from console.core.states import JobStatus, Kind
+from console.core.states import ACTIVE, JobStatus, Kind
 from console.core.task import Check
 from console.db.jobs import Job
 from console.db.runs import Run
@@ -20,20 +22,29 @@ from console.services.definitions import Definition, closing
 from console.services.orgs import zone
 
 OVER = (JobStatus.SENT, JobStatus.FAILED, JobStatus.SKIPPED)
+SETTLED = (Reason.HAS_LOAD_IN_TIME, Reason.IN_THE_PAST)
+"""Why the console closes a job by itself: to be sent all the same it needs a new time, or a click."""
 
 
 def choices(job: Job, now: datetime) -> tuple[JobStatus, ...]:
     """The statuses that a person may give this job now; the one that it has is not among them."""
     at = parse(job.schedule).at
-    is_ahead = at is not None and at > now and job.status_reason != Reason.HAS_LOAD_IN_TIME
+    is_ahead = at is not None and at > now and job.status_reason not in SETTLED
     kind, status = Kind(job.kind), JobStatus(job.status)
     return standings.choices(kind, status, is_closed=job.closed_by is not None, is_ahead=is_ahead)
 
 
-def as_fields(job: Job, status: JobStatus, note: str | None, now: datetime) -> dict[str, Any]:
-    """The fields of a definition that make this status; raises `Invalid` that says which ones can be had."""
+def as_fields(
+    job: Job, status: JobStatus, note: str | None, now: datetime, *, is_moved: bool = False
+) -> dict[str, Any]:
+    """The fields of a definition that make this status; raises `Invalid` that says which ones can be had.
+
+    `is_moved` says that the same edit gives the job a new time, which opens one that is over.
+    """
     if status == job.status:
         return {}
+    if is_moved and status in (JobStatus.SCHEDULED, JobStatus.PAUSED):
+        return {"enabled": status is JobStatus.SCHEDULED}
     allowed = choices(job, now)
     if status not in allowed:
         can = f"can become {', '.join(allowed)}" if allowed else "can't be changed by hand"
@@ -41,6 +52,11 @@ def as_fields(job: Job, status: JobStatus, note: str | None, now: datetime) -> d
     if status is JobStatus.SENT and not (note or "").strip():
         word = "say why it counts as sent"
         raise Invalid(f"note: {word}", fields={"note": [word]})
+    return fields_of(status)
+
+
+def fields_of(status: JobStatus) -> dict[str, Any]:
+    """The fields of a definition that make a status which a person may set."""
     if status in standings.CLOSED:
         return {"closed": closing(status), "enabled": True}
     return {"closed": None, "enabled": status is JobStatus.SCHEDULED}
@@ -77,8 +93,11 @@ def check_free(job: Job, old: Definition, new: Definition) -> None:
     """Raises `Refused` when a run is on its way whose outcome would contradict the new status."""
     if new.closed == old.closed or not new.closed or job.active_run_id is None:
         return
-    run = db.session.get(Run, job.active_run_id)
-    if run is not None and run.held_by is None:
+    # A held run gives way, and a dry run sends nothing.
+    is_on_its_way = select(Run.id).where(
+        Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
+    )
+    if db.session.scalar(is_on_its_way.limit(1)) is not None:
         raise Refused(
             "A run of this job is on its way. Set the status when it has ended; nothing was changed.",
             reason=Reason.OVERLAP,
@@ -88,7 +107,7 @@ def check_free(job: Job, old: Definition, new: Definition) -> None:
 def close_or_open(actor: Actor, job: Job, new: Definition, now: datetime) -> None:
     """Writes onto the row that it is over without a run, or that it is open again."""
     if new.closed:
-        _close(actor, job, new.closed)
+        close(actor, job, new.closed)
         return
     job.closed_by = None
     job.status = JobStatus.SCHEDULED if new.enabled else JobStatus.PAUSED
@@ -97,7 +116,8 @@ def close_or_open(actor: Actor, job: Job, new: Definition, now: datetime) -> Non
     job.next_run_at = first_slot(parse(new.schedule), zone(new.timezone), now)
 
 
-def _close(actor: Actor, job: Job, closed: Mapping[str, Any]) -> None:
+def close(actor: Actor, job: Job, closed: Mapping[str, Any]) -> None:
+    """Writes onto the row that it is over without a run; `closed` has the shape of `definitions.closing`."""
     job.closed_by = actor.name
     job.status, job.status_reason = closed["status"], closed["reason_code"]
     job.next_run_at = None

@@ -39,7 +39,7 @@ class EventView:
 
 @dataclass(frozen=True)
 class TypePreference:
-    """When one type goes out: `lead_days` before (negative) or after the event's day, at `send_time` there."""
+    """When one type goes out: `lead_days` before (negative) or after the event's day, at `send_time`."""
 
     message_type: MessageType
     enabled: bool

@@ -13,6 +13,8 @@ depends_on: str | None = None
 
 NEAREST = ("sort_at", "name", "id")
 ALIVE = "deleted_at IS NULL"
+CHOSEN_BY = ("status", "status_reason", "kind", "category")
+SETTLED = "message_type = 'INIT' AND status = 'skipped' AND status_reason = 'HAS_LOAD_IN_TIME'"
 RESOLVED: dict[str, sa.types.TypeEngine[Any]] = {
     "resolved_at": sa.DateTime(timezone=True),
     "resolved_by": sa.String(),
@@ -36,13 +38,29 @@ def _widen_jobs() -> None:
     op.add_column("jobs", sa.Column("subject_id", sa.Uuid(), nullable=True))
     op.add_column("jobs", sa.Column("closed_by", sa.String(), nullable=True))
     op.add_column("jobs", sa.Column("deletion_id", sa.Uuid(), nullable=True))
-    for name, column in (("message_type", "message_type"), ("subject", "subject_id")):
+    for name, column, more in (("message_type", "message_type", CHOSEN_BY), ("subject", "subject_id", ())):
         op.create_index(
             f"ix_jobs_{name}",
             "jobs",
             ["org_id", column, *NEAREST],
+            postgresql_include=more,
             postgresql_where=sa.text(f"{ALIVE} AND {column} IS NOT NULL"),
         )
+    for name, condition, more in (("tasks", "message_type IS NULL", CHOSEN_BY), ("settled", SETTLED, ())):
+        op.create_index(
+            f"ix_jobs_{name}",
+            "jobs",
+            ["org_id", *NEAREST],
+            postgresql_include=more,
+            postgresql_where=sa.text(f"{ALIVE} AND {condition}"),
+        )
+    # For duplicates: a message that went out counts also when its job was deleted.
+    op.create_index(
+        "ix_jobs_subject_deleted",
+        "jobs",
+        ["org_id", "subject_id"],
+        postgresql_where=sa.text("deleted_at IS NOT NULL AND subject_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_jobs_recipient",
         "jobs",
@@ -214,7 +232,7 @@ def downgrade() -> None:
     op.drop_table("deletions")
     for name in RESOLVED:
         op.drop_column("runs", name)
-    for name in ("deletion", "recipient", "subject", "message_type"):
+    for name in ("settled", "tasks", "deletion", "recipient", "subject_deleted", "subject", "message_type"):
         op.drop_index(f"ix_jobs_{name}", table_name="jobs")
     for name in ("deletion_id", "closed_by", "subject_id", "message_type"):
         op.drop_column("jobs", name)

@@ -1,0 +1,26 @@
+"""Tasks that change the desk's settings at a time to come."""
+
+from uuid import UUID
+
+from console import Params, Result, Run, task
+from console.core.actor import Actor
+from console.core.states import ActorKind, Role
+from console.plugins.messages import settings
+from console.plugins.messages.views import WeekendRule
+
+
+class Rule(Params):
+    """The rule that is to hold from then on."""
+
+    rule: WeekendRule
+
+
+@task(title="Set the weekend rule", category="Messages", queue="messages", idempotent=True, params=Rule)
+def set_weekend_rule(run: Run) -> Result:
+    """Sets the org's weekend rule; every planned message that falls on a weekend moves with it."""
+    rule: WeekendRule = run.args.rule
+    actor = Actor(ActorKind.WORKER, UUID(run.org_id), "", "UTC", Role.OPERATOR, "Set the weekend rule")
+    kept = settings.save(actor, settings.SettingsChange(weekend_rule=rule), now=run.now)
+    word = f"{kept.planned.moved} messages moved" if kept.is_changed else "it held already"
+    run.log(f"The weekend rule is {rule}; {word}.")
+    return Result(word, {"rule": rule.value, "moved": kept.planned.moved})
