@@ -40,11 +40,15 @@ class Request:
     override: bool = False
 
 
+AGAIN = Request(Trigger.MANUAL, override=True)
+
+
 @dataclass(frozen=True)
 class Preflight:
     """What a click would do; `refusal` is None when it would run.
 
-    `may_override` says that the refusal gives way to “send again”. `rules` is what the task's own
+    `may_override` says that the refusal gives way to “send again”; when it would, were it not for another
+    reason, `again` is that one. `rules` is what the task's own
     rules, which a click passes over, say of a run that came by itself now. `message` is what would go
     out, None when the task sends none or it can't be made.
     """
@@ -56,6 +60,7 @@ class Preflight:
     may_override: bool = False
     rules: Refusal | None = None
     message: Preview | None = None
+    again: Reason | None = None
 
 
 def preflight(actor: Actor, job_id: UUID, *, now: datetime) -> Preflight:
@@ -68,16 +73,26 @@ def preflight_row(actor: Actor, job: Job, now: datetime) -> Preflight:
     """As `preflight`, of a row of the caller's transaction."""
     task = registry.get(job.task)
     refusal = _refusal(actor, job, Request(Trigger.MANUAL), job.args, now)
+    is_repeatable = refusal is not None and refusal.reason in REPEATABLE
+    again = _refusal(actor, job, AGAIN, job.args, now) if is_repeatable else None
     check = _check(actor, job, job.args, now)
     return Preflight(
         jobs.view_of(job, now),
         refusal.reason if refusal else None,
-        f"{refusal.sentence} {refusal.reason.advice}" if refusal else None,
+        _said(refusal, again) if refusal else None,
         uuid4().hex,
-        may_override=refusal is not None and refusal.reason in REPEATABLE,
+        may_override=is_repeatable and again is None,
         rules=rules.refusal_of((task.rules,), check) if task else None,
         message=rules.preview_of(task, check)[0] if task else None,
+        again=again.reason if again else None,
     )
+
+
+def _said(refusal: Refusal, again: Refusal | None) -> str:
+    """What is against a click, and what would be against “send again”."""
+    if again is None:
+        return f"{refusal.sentence} {refusal.reason.advice}"
+    return f"{refusal.sentence} It can't be sent again either: {again.sentence} {again.reason.advice}"
 
 
 def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> RunView:
@@ -88,6 +103,15 @@ def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> 
     """
     # Locked, so that of many clicks on one message the first is seen by all others.
     return _trigger(actor, lambda: jobs.load(actor, job_id, lock=True), request, now)
+
+
+def ask(actor: Actor, job: Job, request: Request, *, now: datetime) -> UUID:
+    """As `send_now` of a row of the caller's transaction, without asking for the role; answers the run's id.
+
+    The caller pushes it after the commit.
+    """
+    _check_key(request.key)
+    return _request(actor, job, request, now)[0]
 
 
 def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datetime) -> RunView:
@@ -103,8 +127,20 @@ def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datet
     return _trigger(actor, find, request, now)
 
 
+def accept(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> tuple[UUID, bool]:
+    """As `send_now`, without the push: the run's id, and whether it is new and so for the caller to push."""
+    return _accept(actor, lambda: jobs.load(actor, job_id, lock=True), request, now)
+
+
 def _trigger(actor: Actor, find: Callable[[], Job], request: Request, now: datetime) -> RunView:
-    """One transaction for job, run and audit entry, then the push; a refusal goes on the trail by itself."""
+    run_id, is_new = _accept(actor, find, request, now)
+    if is_new:
+        pushing.push([run_id], now=now)
+    return get(actor, run_id, now=now)
+
+
+def _accept(actor: Actor, find: Callable[[], Job], request: Request, now: datetime) -> tuple[UUID, bool]:
+    """One transaction for job, run and audit entry; a refusal goes on the trail by itself."""
     actor.require(Role.OPERATOR)
     _check_key(request.key)
     job_id: UUID | None = None
@@ -112,15 +148,12 @@ def _trigger(actor: Actor, find: Callable[[], Job], request: Request, now: datet
         with transaction():
             job = find()
             job_id = job.id
-            run_id, is_new = _request(actor, job, request, now)
+            return _request(actor, job, request, now)
     except Refused as refusal:
         with transaction():
             subject = audit.Subject("job", job_id or "")
             audit.add(actor, Tag.RUN_REFUSED, subject, now=now, new={"reason_code": refusal.reason})
         raise
-    if is_new:
-        pushing.push([run_id], now=now)
-    return get(actor, run_id, now=now)
 
 
 def _check_key(key: str | None) -> None:

@@ -1,24 +1,32 @@
 """The message desk: events, and the message jobs that belong to them."""
 
-from importlib import import_module
+from flask import Flask
 
-from flask import Blueprint, Flask
-
-TABLES = "console.plugins.messages.models"
-CALLS: tuple[str, ...] = ()
-"""Modules whose calls hang on the API."""
-PAGES: tuple[str, ...] = ()
-"""Modules with a blueprint `bp` each."""
+from console.core.registry import NavItem, SubjectPages, Subjects, registry
 
 
 def prepare() -> None:
-    """Imports the tables and the calls of the API."""
-    for name in (TABLES, *CALLS):
-        import_module(name)
+    """Imports the tables, and the calls that they hang on the API; each further file of calls goes here."""
+    from console.plugins.messages import models  # noqa: F401
+    from console.plugins.messages.calls import events, message_files, settings  # noqa: F401
 
 
 def register(app: Flask) -> None:
-    """Adds the pages and their navigation."""
-    for name in PAGES:
-        blueprint: Blueprint = import_module(name).bp
-        app.register_blueprint(blueprint)
+    """Adds the pages and their navigation; each further page goes here."""
+    from console.plugins.messages import subjects
+    from console.plugins.messages.pages import (
+        event_forms,
+        event_imports,
+        message_imports,
+        settings,
+        templates,
+        wizard,
+    )
+
+    registry.add_subjects(Subjects(subjects.offered, subjects.named))
+    registry.subject_pages = SubjectPages("event", "events.show", "events.edit", "event_id")
+    registry.add_nav(NavItem("Events", "events.index", 10, ("events", "event_imports")))
+    places = ("message_settings", "message_imports", "templates", "wizard")
+    registry.add_nav(NavItem("Messages", "message_settings.show", 20, places))
+    for page in (event_forms, event_imports, message_imports, settings, templates, wizard):
+        app.register_blueprint(page.bp)

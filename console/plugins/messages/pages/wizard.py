@@ -12,7 +12,7 @@ from console.core.states import MessageType, Role
 from console.plugins.messages import events, templates, trials, wizard
 from console.plugins.messages.pages import wizard_drafts
 from console.plugins.messages.pages.wizard_drafts import NOW, Read, WizardDraft
-from console.plugins.messages.templating import Words
+from console.plugins.messages.templating import FILTERS, Words
 from console.plugins.messages.variables import VARIABLES
 from console.plugins.messages.views import PLANNED, EventView
 from console.plugins.messages.wishes import Made
@@ -35,8 +35,7 @@ def show() -> ResponseReturnValue:
     if event is None:
         return page("wizard/show.html", event=None)
     begun = wizard_drafts.begun(event, uuid4().hex, moment())
-    kind = request.args.get("type", begun.type)
-    found = wizard_drafts.read(replace(begun, type=kind if kind in set(MessageType) else begun.type), event)
+    found = wizard_drafts.read(replace(begun, type=request.args.get("type", begun.type)), event)
     return page("wizard/show.html", **_room(found, event, is_said=False))
 
 
@@ -133,7 +132,8 @@ def _room(found: Read, event: EventView, *, is_said: bool = True) -> dict[str, A
     """What the page shows; what is wrong stands beside its field when it `is_said`, and in the preview."""
     is_timed = "send_at" not in found.faults
     foreseen = wizard.foresee(actor(), found.wish, is_timed=is_timed, now=moment())
-    faults = {**foreseen.faults, **found.faults}
+    wrong = {**foreseen.faults, **found.faults}
+    faults = {name: wrong[name] for name in wizard_drafts.ORDER if name in wrong}
     return {
         "draft": found.draft,
         "event": event,
@@ -149,5 +149,6 @@ def _room(found: Read, event: EventView, *, is_said: bool = True) -> dict[str, A
         "types": tuple(MessageType),
         "planned": PLANNED,
         "variables": VARIABLES,
+        "filters": FILTERS,
         "refusal": None,
     }

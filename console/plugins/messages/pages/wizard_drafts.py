@@ -118,7 +118,7 @@ def twice_of(draft: WizardDraft, event: EventView) -> Mapping[str, Twice]:
 def read(draft: WizardDraft, event: EventView) -> Read:
     """Reads a draft; what can't be read is left out of the wish, and named."""
     faults: dict[str, list[str]] = {}
-    given: dict[str, Any] = {"message_type": MessageType.FREE, "recipients": (), "at": None}
+    given: dict[str, Any] = {"message_type": MessageType.FREE, "recipients": draft.ticked, "at": None}
     for name, reader in (("type", _type), ("recipients", _recipients), ("send_at", _at)):
         try:
             given |= reader(draft, event)
