@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from bench.stage import Stage, insert_jobs, stage, timed, verdict
 from console.core.clock import utc_now
-from console.core.states import Role
+from console.core.states import MessageType, Role
 from console.db.session import db
 from console.services import jobs, orgs, people
 from console.services.views import JobFilter
@@ -24,6 +24,8 @@ EXPLAINED = {
     "by kind": JobFilter(kind=jobs.Kind.INTERVAL),
     "by category": JobFilter(category="Bench"),
     "search": JobFilter(q="00999999"),
+    "messages of a type": JobFilter(message_type=MessageType.INIT),
+    "tasks": JobFilter(tasks_only=True),
 }
 
 

@@ -1,5 +1,6 @@
-// What the pages do beyond links and forms: dialogs, keys, fresh words for old times, and polls that
-// never disturb whoever is at work. Without this file every page still works.
+// What the pages do beyond links and forms: fresh words for old times, and polls that never disturb whoever
+// is at work. The files beside this one, which share its names: table.js (a poll between rows that are being
+// edited), dialogs.js, editors.js, keys.js and selection.js. Without any of them every page still works.
 "use strict";
 
 document.documentElement.classList.add("has-script");
@@ -13,7 +14,6 @@ const polls = {
 const kept = { open: new Set(), follow: true, scroll: 0 };
 let skew = 0; // the server's clock minus this one's, in ms
 let learnt = null; // the instant of the heartbeat that the clock was set by
-let opener = null; // the id of what opened the dialog
 
 const byId = (id) => document.getElementById(id);
 const now = () => new Date(Date.now() + skew);
@@ -54,6 +54,7 @@ function learnClock() {
 // Polls: hidden tabs rest, a region at work is left alone, a failure slows down and blanks nothing.
 
 function isBusy(region) {
+  if (isMerged(region)) return false; // each of its rows is asked by itself
   const focused = document.activeElement;
   const isHalfFilled = [...region.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue);
   // An editor that was asked for would come into a place that is gone.
@@ -149,12 +150,18 @@ function sayUnsent(comfort) {
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr, elt } = event.detail;
-  const isPolled = isPoll(elt);
+  const { xhr, elt, requestConfig } = event.detail;
+  const asker = requestConfig.elt;
+  const isPolled = isPoll(elt) && (asker === elt || !elt.contains(asker)); // a form may replace its own region
   if (xhr.status === 401) event.detail.shouldSwap = true;
   else if (isPolled) event.detail.shouldSwap = event.detail.shouldSwap && xhr.status < 400 && !polls.pressing && !isBusy(elt);
   else if (xhr.status >= 400) event.detail.shouldSwap = true;
-  if (event.detail.shouldSwap) remember();
+  if (!event.detail.shouldSwap) return;
+  remember();
+  if (isPolled && isMerged(elt) && rowsAtWork(elt).length) {
+    event.detail.shouldSwap = false;
+    merge(elt, event.detail.serverResponse);
+  }
 });
 
 // A click begins on one element and must end on the same one: no swap in between.
@@ -191,8 +198,8 @@ document.addEventListener("change", (event) => {
     restore();
   }
   const form = event.target.closest("form[data-submit]");
-  // A date is whole before it is meant: it waits for Enter or the button.
-  if (form && event.target.type !== "date") form.requestSubmit();
+  // A date or an address is whole before it is meant: it waits for Enter or the button.
+  if (form && !["date", "text"].includes(event.target.type)) form.requestSubmit();
 });
 
 document.addEventListener("scroll", (event) => {
@@ -209,236 +216,6 @@ document.addEventListener("htmx:afterSettle", () => {
   restore();
 });
 
-// Dialogs: the answer to a confirmation opens one; any other answer closes it.
-
-// It opens when htmx has taken its form over, so that not even the quickest Enter submits it by itself.
-document.addEventListener("htmx:afterSettle", (event) => {
-  const dialog = byId("dialog");
-  if (event.detail.target !== dialog) return;
-  if (!dialog.open) dialog.showModal();
-  const first = dialog.querySelector("[autofocus]") || byId("cancel");
-  if (first) first.focus();
-});
-
-document.addEventListener("htmx:afterSwap", (event) => {
-  const { requestConfig, target } = event.detail;
-  if (requestConfig.elt.closest("#dialog") && !byId("dialog").contains(target)) byId("dialog").close();
-});
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.target === byId("dialog") && !byId("dialog").open) {
-    opener = document.activeElement && document.activeElement.id;
-  }
-});
-
-document.addEventListener("close", (event) => {
-  if (event.target.id !== "dialog") return;
-  event.target.replaceChildren();
-  const button = opener && byId(opener);
-  if (button && !button.disabled) button.focus();
-  else if (button) focusRow(button.closest(".job"));
-}, true);
-
-document.addEventListener("click", (event) => {
-  const closer = event.target.closest("[data-close]");
-  const dialog = closer && closer.closest("dialog");
-  if (dialog) {
-    event.preventDefault();
-    dialog.close();
-  } else if (event.target.matches("dialog[open]")) {
-    event.target.close(); // the backdrop
-  }
-});
-
-// The schedule editor: it opens in its place, Escape leaves it, and focus goes back to where it was opened.
-
-const editorOf = (element) => element && element.closest("[data-editing]");
-
-function focusEdit(job) {
-  const link = byId(`job-${job}-edit`);
-  if (link) link.focus();
-}
-
-function leaveEditor(editor) {
-  editor.remove();
-  focusEdit(editor.dataset.job);
-  window.htmx.trigger(document.body, "jobs-changed"); // what changed while it was open
-}
-
-document.addEventListener("click", (event) => {
-  const cancel = event.target.closest("[data-cancel]");
-  const dismiss = event.target.closest("[data-dismiss]");
-  if (cancel && window.htmx) {
-    event.preventDefault();
-    leaveEditor(editorOf(cancel));
-  }
-  if (dismiss) byId(dismiss.dataset.dismiss).remove();
-});
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const { elt, target } = event.detail;
-  const opened = elt.matches("a.edit") && target.querySelector("[data-editing]");
-  if (opened) { // a draft is not thrown away by asking for it again
-    event.preventDefault();
-    opened.querySelector("select, input:not([type=hidden])").focus();
-  }
-});
-
-// A preview of what is no longer typed is dropped whole: the next one is on its way, and fields and cron agree.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { elt, parameters } = event.detail.requestConfig;
-  const fields = elt.closest(".editor-body");
-  if (!fields || !parameters) return;
-  const isOld = ["type", "time", "weekday", "day", "cron"].some((name) => fields.querySelector(`[name=${name}]`).value !== parameters[name]);
-  if (isOld) event.detail.shouldSwap = false;
-});
-
-document.addEventListener("schedule-saved", (event) => focusEdit(event.detail.job));
-
-// What the preview finds wrong is said of the field too; the field itself is left alone.
-document.addEventListener("htmx:afterSettle", (event) => {
-  for (const fault of document.querySelectorAll(".editor .field-error")) {
-    const field = byId(fault.dataset.for);
-    if (!field) continue;
-    if (fault.textContent.trim()) field.setAttribute("aria-invalid", "true");
-    else field.removeAttribute("aria-invalid");
-  }
-  const target = event.detail.target;
-  if (target && target.matches(".editing, .editing td")) target.scrollIntoView({ block: "nearest" });
-});
-
-function edit() {
-  const row = document.activeElement.closest(".job") || byId("job");
-  const link = row && row.querySelector("a.edit");
-  if (link) {
-    link.focus();
-    link.click();
-  }
-}
-
-// In an editor Enter saves, wherever one is, and Escape leaves; no other key means anything.
-function pressInEditor(event, editor) {
-  if (event.key === "Escape" && editor.dataset.editing !== "page") {
-    event.preventDefault();
-    // From a field with suggestions the first one only leaves those.
-    if (event.target.matches("input[list]")) editor.querySelector("button[type=submit]").focus();
-    else leaveEditor(editor);
-  } else if (event.key === "Enter" && event.target.matches("select")) {
-    event.preventDefault();
-    event.target.form.requestSubmit();
-  }
-}
-
-// Keys: j k move, Enter is the link's own, s sends, e edits, / searches, ? helps.
-
-function focusRow(row) {
-  const link = row && row.querySelector(".job-link");
-  if (link) link.focus();
-}
-
-function move(step) {
-  const rows = [...document.querySelectorAll(".list .job")].filter((row) => row.querySelector(".job-link"));
-  const at = rows.findIndex((row) => row.contains(document.activeElement));
-  focusRow(rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + step, 0), rows.length - 1)]);
-}
-
-function send() {
-  const row = document.activeElement.closest(".job") || document.querySelector("#job .head");
-  const button = row && row.querySelector("button.send:not(:disabled)");
-  if (button) {
-    button.focus();
-    button.click();
-  }
-}
-
-const KEYS = {
-  "/": () => { byId("q").focus(); byId("q").select(); },
-  j: () => move(1),
-  k: () => move(-1),
-  s: send,
-  e: edit,
-  "?": () => byId("help").showModal(),
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const editor = editorOf(document.activeElement);
-  if (editor) {
-    pressInEditor(event, editor);
-    return;
-  }
-  if (isText(document.activeElement)) {
-    if (event.key === "Escape") document.activeElement.blur();
-    return;
-  }
-  if (byId("q") && KEYS[event.key]) {
-    event.preventDefault();
-    KEYS[event.key]();
-  }
-});
-
-// Schedules: while rows are ticked or an editor is open the list rests, and no swap takes the ticks away.
-
-const ticked = new Set();
-const boxes = () => [...document.querySelectorAll(".pick input[name=selected]")];
-
-function isChoosing(region) {
-  return Boolean(region.querySelector(".pick input[name=selected]:checked, #matching:checked, .editing form"));
-}
-
-function showTicks() {
-  const bulk = byId("bulk");
-  if (!bulk) return;
-  const count = ticked.size;
-  const isAll = byId("matching").checked;
-  for (const box of boxes()) {
-    box.checked = ticked.has(box.value);
-    box.disabled = isAll;
-  }
-  byId("all-on-page").checked = count > 0 && count === boxes().length;
-  byId("all-on-page").indeterminate = count > 0 && count < boxes().length;
-  byId("bulk-count").textContent = isAll ? "All are selected" : count ? `${count} selected` : "Tick rows to change several at once";
-  bulk.classList.toggle("is-on", count > 0 || isAll);
-  for (const button of bulk.querySelectorAll("button")) button.disabled = !count && !isAll;
-}
-
-function readTicks() {
-  ticked.clear();
-  for (const box of boxes()) if (box.checked) ticked.add(box.value);
-  showTicks();
-}
-
-document.addEventListener("change", (event) => {
-  if (event.target.id === "all-on-page") for (const box of boxes()) box.checked = event.target.checked;
-  if (event.target.closest(".pick, #bulk")) readTicks();
-});
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.id === "bulk") opener = document.activeElement && document.activeElement.id;
-});
-
-// A change that was made ends the selection; then the list, told by the answer, reads itself again.
-document.addEventListener("htmx:afterSwap", (event) => {
-  const { requestConfig, target, xhr } = event.detail;
-  if (requestConfig.elt.id === "bulk-change" && target === byId("notices") && xhr.status < 400) {
-    ticked.clear();
-    byId("matching").checked = false;
-    byId("notices").scrollIntoView({ block: "nearest" });
-    setTimeout(() => byId("main").focus({ preventScroll: true })); // what opened the dialog is disabled now
-  } else {
-    const shown = new Set(boxes().map((box) => box.value));
-    for (const id of ticked) if (!shown.has(id)) ticked.delete(id);
-  }
-  showTicks();
-});
-
-KEYS.x = () => {
-  const row = document.activeElement.closest(".job");
-  const box = row && row.querySelector(".pick input");
-  if (box) box.click();
-};
-
-readTicks();
 learnClock();
 polls.lastGood = now();
 restore();

@@ -4,13 +4,16 @@ from apiflask import APIFlask
 
 from console.api import (  # noqa: F401  (each hangs its calls on the blueprint)
     conflicts,
+    deletions,
     docs,
+    job_files,
     jobs,
     revisions,
     runs,
     schedule_files,
     schedules,
     status,
+    ticks,
     triggers,
 )
 from console.api.blueprint import api

@@ -16,7 +16,6 @@ from console.api.spec import BODY_PROBLEMS, STALE, TAGGED, call, created
 from console.core.clock import utc_now
 from console.core.errors import UnknownTask
 from console.services import bulk_edits, jobs, schedules
-from console.services.bulk_edits import Wish
 from console.services.edits import Change
 
 
@@ -80,13 +79,13 @@ def naming() -> Iterator[None]:
 @api.output(BulkOut)
 @call("Schedules", *BODY_PROBLEMS, 403, 409, 422)
 def change_schedules(body: BulkIn) -> BulkOut:
-    """Enables, disables, shifts or sets the zone of many jobs; the role operator may.
+    """Enables, disables, shifts, reschedules or sets the zone of many jobs; the role operator may.
 
     Selected jobs are changed in one transaction, those of a filter in transactions of 200. A job that
     can't take the change is left and named, and the others are changed.
     """
     actor, now = caller(), utc_now()
-    wish = Wish(body.action, body.minutes, body.timezone, body.reason)
+    wish = body.wish
     if body.ids is not None:
         return BulkOut.of(bulk_edits.change_selected(actor, body.ids, wish, now=now))
     wanted = filter_of(body.filter or BulkFilter(), actor.zone)

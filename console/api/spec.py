@@ -44,6 +44,7 @@ YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain
 YAML_BODIES: set[str] = set()
 CSV_TYPES = ("text/csv", "text/plain")
 CSV_BODIES: set[str] = set()
+JSON_FILES: set[str] = set()
 TAGS = ["Jobs", "Schedules", "Triggers", "Runs", "Status"]
 PROBLEMS: list[type[Problem]] = [Problem, StaleProblem]
 FILE: dict[str, Any] = {
@@ -116,6 +117,12 @@ def takes_yaml(view: View) -> View:
 def takes_csv(view: View) -> View:
     """Describes a call whose body is a CSV file."""
     CSV_BODIES.add(view.__name__)
+    return view
+
+
+def takes_json(view: View) -> View:
+    """Describes a call whose file may also be JSON."""
+    JSON_FILES.add(view.__name__)
     return view
 
 
@@ -222,6 +229,10 @@ def _finish_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     if operation["operationId"] in CSV_BODIES:
         text = {"schema": {"type": "string"}}
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(CSV_TYPES, text)}
+    if operation["operationId"] in JSON_FILES:
+        rows = {"type": "array", "items": {"type": "object"}}
+        shape = {"type": "object", "required": ["jobs"], "properties": {"jobs": rows}}
+        operation["requestBody"]["content"]["application/json"] = {"schema": shape}
 
 
 PATHS: dict[str, dict[str, Any]] = {

@@ -90,24 +90,30 @@ def show(name: str, as_json: bool, org: str | None) -> None:
     if as_json:
         print_json(shape)
         return
-    more = {"args": dict(found.args), "recipient": found.recipient, "status_note": found.status_note}
-    print_fields(shape | more)
+    print_fields(shape | {"args": dict(found.args)})
 
 
 @job.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+@click.option("--again", is_flag=True, help="Send what was sent before, or may have been, once more.")
 @click.option("--args", "args_json", metavar="JSON", help="Arguments instead of the job's own.")
 @click.option("--wait", type=WAIT, metavar="SECONDS", help="Wait for the outcome.")
 @json_option
 @org_option
 def run(
-    name: str, dry_run: bool, args_json: str | None, wait: float | None, as_json: bool, org: str | None
+    name: str,
+    dry_run: bool,
+    again: bool,
+    args_json: str | None,
+    wait: float | None,
+    as_json: bool,
+    org: str | None,
 ) -> None:
     """Run a job or task now, by any spelling of its name."""
     args = _arguments(args_json)
     with acting(org) as actor:
-        started = _trigger(actor, name, dry_run, args)
+        started = _trigger(actor, name, args, dry_run=dry_run, again=again)
         if wait is not None:
             from console.core.clock import utc_now
             from console.services import runs
@@ -136,12 +142,14 @@ def _arguments(text: str | None) -> dict[str, Any] | None:
     return args
 
 
-def _trigger(actor: "Actor", name: str, dry_run: bool, args: dict[str, Any] | None) -> "RunView":
+def _trigger(
+    actor: "Actor", name: str, args: dict[str, Any] | None, *, dry_run: bool, again: bool
+) -> "RunView":
     from console.core.clock import utc_now
     from console.core.states import Trigger
     from console.services import triggers
 
-    request = triggers.Request(Trigger.CLI, args=args, dry_run=dry_run)
+    request = triggers.Request(Trigger.CLI, args=args, dry_run=dry_run, override=again)
     return triggers.manual_trigger(actor, name, request, now=utc_now())
 
 
@@ -191,6 +199,22 @@ def _set_paused(name: str, paused: bool, note: str | None, org: str | None) -> N
         from console.services import edits
 
         changed = edits.set_paused(actor, find(actor, name).id, paused, note=note, now=utc_now())
+    click.echo(f"{changed.name} ({changed.key}) is {changed.status}.")
+
+
+@job.command()
+@click.argument("name")
+@click.argument("status", type=click.Choice([status.value for status in JobStatus]))
+@click.option("--note", help="Why; to mark a job as sent takes one. Its row and its history show it.")
+@org_option
+def status(name: str, status: str, note: str | None, org: str | None) -> None:
+    """Give a job a status by hand: scheduled, paused, sent or skipped, as far as it makes sense."""
+    with acting(org) as actor:
+        from console.core.clock import utc_now
+        from console.services import edits
+
+        change = edits.Change(status=JobStatus(status), note=note)
+        changed = edits.edit(actor, find(actor, name).id, change, now=utc_now()).job
     click.echo(f"{changed.name} ({changed.key}) is {changed.status}.")
 
 

@@ -94,7 +94,7 @@ def _check_head(columns: Sequence[str]) -> None:
 
 
 def _line(number: int, cells: Sequence[str], columns: Sequence[str]) -> Line:
-    given = [plain(cell.strip()) for cell in cells]
+    given = [plain(cell).strip() for cell in cells]
     while len(given) > len(columns) and not given[-1]:
         given.pop()
     if len(given) > len(columns):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -60,6 +61,13 @@ class Subjects:
     named: Callable[[Actor, Collection[UUID]], Mapping[UUID, str]]
 
 
+Restoring = Callable[[Actor, Collection[UUID], datetime, datetime], AbstractContextManager[None]]
+"""Stands around the return of jobs that were deleted, in its transaction.
+
+It takes the ids of what they are about, since when they were away, and now.
+"""
+
+
 class Registry:
     """All tasks by path, and the navigation."""
 
@@ -68,6 +76,7 @@ class Registry:
         self._nav: dict[str, NavItem] = {}
         self.subject_pages: SubjectPages | None = None
         self.subjects: Subjects | None = None
+        self.restoring: Restoring | None = None
 
     def add(self, task: Task) -> None:
         """Registers a task; raises ValueError when another function has the same path."""

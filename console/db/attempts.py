@@ -34,8 +34,13 @@ CLAIM = text(
     """
 )
 
+# A pause outlives a run that did nothing, and what was sent stays sent when it could not be sent again.
+# Of all else a run's end is the newest word: no note or name explains what it was at before.
+STAYS = """(dry_run OR (kind = 'once' AND (
+                (status = 'paused' AND :state NOT IN ('succeeded', 'unknown'))
+                OR (status = 'sent' AND :state <> 'succeeded'))))"""
 END = text(
-    """
+    f"""
     WITH ended AS (
         UPDATE runs SET state = :state, reason_code = :reason_code, reason = :reason, result = :result,
             error = :error, changes = :changes, finished_at = :now, lease_until = NULL
@@ -58,19 +63,18 @@ END = text(
             last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
             last_run_note = CASE WHEN dry_run THEN last_run_note
                                  ELSE nullif(concat_ws(' · ', CAST(:note AS text), lateness), '') END,
-            status = CASE WHEN dry_run THEN status
-                          WHEN kind = 'once' AND :state = 'succeeded' THEN :once_status
-                          WHEN status = 'paused' THEN status
-                          WHEN kind = 'once' THEN :once_status ELSE 'scheduled' END,
-            status_reason = CASE WHEN NOT dry_run AND status <> 'paused' AND kind = 'once'
-                                 THEN :reason_code ELSE status_reason END
+            status = CASE WHEN {STAYS} THEN status WHEN kind = 'once' THEN :once_status
+                          WHEN status = 'paused' THEN status ELSE 'scheduled' END,
+            status_reason = CASE WHEN {STAYS} OR kind <> 'once' THEN status_reason ELSE :reason_code END,
+            status_note = CASE WHEN {STAYS} OR kind <> 'once' THEN status_note END,
+            closed_by = CASE WHEN {STAYS} OR kind <> 'once' THEN closed_by END
         FROM ended WHERE jobs.id = ended.job_id
         RETURNING new.active_run_id IS NOT NULL AND overlap = ANY(CAST(:waiting AS text[])) AS may_wait,
             CASE WHEN new.active_run_id <> old.active_run_id THEN jobs.id END AS moved_job
     )
     SELECT id, moved_job, CASE WHEN may_wait THEN pg_notify(:channel, '') END
     FROM ended LEFT JOIN shown ON true
-    """
+    """  # noqa: S608  (of constants alone)
 ).bindparams(
     bindparam("result", type_=JSONB(none_as_null=True)),
     bindparam("error", type_=JSONB(none_as_null=True)),

@@ -8,9 +8,11 @@ from sqlalchemy import text
 
 from console.db.session import db
 
-# The job follows where this run is its last; a status that somebody has given it since then stays.
-# Columns on the right are those of the job as it was.
-BECOMES_SENT = "last_run_id = settled.id AND kind = 'once' AND status IN ('failed', 'paused') AND :is_good"
+# The job follows where this run is its last; a status that somebody has given it since then stays. One that
+# has failed once more since is sent all the same. Columns on the right are those of the job as it was.
+BECOMES_SENT = (
+    ":is_good AND kind = 'once' AND (status = 'failed' OR (status = 'paused' AND last_run_id = settled.id))"
+)
 RESOLVE = text(
     f"""
     WITH settled AS (

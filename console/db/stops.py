@@ -54,11 +54,11 @@ SHOW = text(
         last_run_at = CASE WHEN given.run_id IS NULL THEN last_run_at ELSE :now END,
         last_run_reason = CASE WHEN given.run_id IS NULL THEN last_run_reason ELSE given.code END,
         last_run_note = CASE WHEN given.run_id IS NULL THEN last_run_note ELSE left(given.sentence, 200) END,
-        status = CASE WHEN given.run_id IS NULL OR status = 'paused' THEN status
+        status = CASE WHEN given.run_id IS NULL OR status IN ('paused', 'sent') THEN status
                       WHEN kind = 'once' AND given.state = 'skipped' THEN 'skipped'
                       WHEN kind = 'once' THEN 'failed' ELSE 'scheduled' END,
-        status_reason = CASE WHEN given.run_id IS NOT NULL AND status <> 'paused' AND kind = 'once'
-                             THEN given.code ELSE status_reason END
+        status_reason = CASE WHEN given.run_id IS NULL OR status IN ('paused', 'sent') OR kind <> 'once'
+                             THEN status_reason ELSE given.code END
     FROM json_to_recordset(CAST(:rows AS json))
       AS given (job_id uuid, run_id uuid, state text, code text, sentence text)
     WHERE jobs.id = given.job_id

@@ -13,18 +13,21 @@ from console.core.actor import Actor
 from console.core.errors import ConsoleError, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.schedule import parse
-from console.core.shift import shift
-from console.core.states import Role
+from console.core.shift import later, shift
+from console.core.states import JobStatus, Role
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
 from console.services import definitions, edits, jobs, pushing, wakeups
+from console.services.orgs import zone
 from console.services.views import JobFilter
 
 MOST_SELECTED = 1000
 BATCH = 1000
 MOST_REFUSED_NAMED = 50
 LARGEST_SHIFT = 7 * 24 * 60
+LARGEST_MOVE = 366 * 24 * 60
+NOT_ONCE = "It recurs or waits for a person; change its schedule instead."
 
 
 class Action(StrEnum):
@@ -34,16 +37,22 @@ class Action(StrEnum):
     DISABLE = "disable"
     SHIFT = "shift"
     SET_ZONE = "set_zone"
+    RESCHEDULE = "reschedule"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """An action with what it needs: `minutes` (may be negative) to shift, `timezone` to set a zone."""
+    """An action with what it needs: `minutes` (may be negative) to shift, `timezone` to set a zone.
+
+    To reschedule takes `minutes` or `send_at`. It moves jobs that run once and no others; whole days keep
+    the time on the clock.
+    """
 
     action: Action
     minutes: int | None = None
     timezone: str | None = None
     reason: str | None = None
+    send_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,9 @@ def change_selected(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datet
     `Forbidden`, or `Invalid` that names `selected`, `minutes` or `timezone`.
     """
     actor.require(Role.OPERATOR)
-    _check(wish)
-    if not 1 <= len(ids) <= MOST_SELECTED:
-        word = f"select 1 to {MOST_SELECTED} jobs"
-        raise Invalid(f"selected: {word}", fields={"selected": [word]})
-    tally = _Tally()
+    check(wish)
+    check_count(ids)
+    tally = Tally()
     found = _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
     for job_id in [job_id for job_id in dict.fromkeys(ids) if job_id not in found]:
         tally.leave(job_id, str(job_id), NotFound("There is no such job."))
@@ -96,8 +103,8 @@ def change_matching(actor: Actor, wanted: JobFilter, wish: Wish, *, now: datetim
     Which jobs match is settled before the first of them is changed.
     """
     actor.require(Role.OPERATOR)
-    _check(wish)
-    tally = _Tally()
+    check(wish)
+    tally = Tally()
     for ids in _matching(actor, wanted):
         _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
     return tally.result
@@ -110,7 +117,7 @@ def _matching(actor: Actor, wanted: JobFilter) -> Iterator[Sequence[UUID]]:
         yield ids[start : start + BATCH]
 
 
-class _Tally:
+class Tally:
     """Counts what became of each job."""
 
     def __init__(self) -> None:
@@ -130,7 +137,7 @@ class _Tally:
         return BulkResult(self._changed, self._unchanged, len(self._left), named)
 
 
-def _change(actor: Actor, query: Select[Any], wish: Wish, tally: _Tally, now: datetime) -> set[UUID]:
+def _change(actor: Actor, query: Select[Any], wish: Wish, tally: Tally, now: datetime) -> set[UUID]:
     """Answers which jobs there are; those that can't take the change are left."""
     tickets: list[Ticket] = []
     with transaction():
@@ -139,7 +146,7 @@ def _change(actor: Actor, query: Select[Any], wish: Wish, tally: _Tally, now: da
         for job in rows:
             try:
                 with db.session.begin_nested():
-                    change = _wanted(job, wish)
+                    change = wanted(job, wish)
                     changes, due = edits.write_row(actor, job, change, reason=wish.reason, now=now)
             except (Invalid, Refused) as error:
                 tally.leave(job.id, job.name, error)
@@ -152,19 +159,47 @@ def _change(actor: Actor, query: Select[Any], wish: Wish, tally: _Tally, now: da
     return found
 
 
-def _wanted(job: Job, wish: Wish) -> edits.Change:
+def wanted(job: Job, wish: Wish) -> edits.Change:
+    """What the wish means for this job; raises `Invalid` or `Refused` when it has no meaning for it."""
+    if wish.action is Action.RESCHEDULE:
+        return edits.Change(send_at=_moved(job, wish))
     if wish.action is Action.SHIFT:
         return edits.Change(schedule=shift(parse(job.schedule), wish.minutes or 0).as_json())
     if wish.action is Action.SET_ZONE:
         return edits.Change(timezone=wish.timezone or job.timezone)
-    return edits.Change(enabled=wish.action is Action.ENABLE, note=wish.reason)
+    # One that is paused already keeps the note that says why.
+    note = wish.reason if job.status != JobStatus.PAUSED else None
+    return edits.Change(enabled=wish.action is Action.ENABLE, note=note)
 
 
-def _check(wish: Wish) -> None:
+def _moved(job: Job, wish: Wish) -> datetime:
+    """The new time of a job that runs once; one that was sent is not opened again along with many others."""
+    at = parse(job.schedule).at
+    if at is None:
+        raise Invalid(NOT_ONCE, reason=Reason.INVALID_SCHEDULE, fields={"schedule": [NOT_ONCE]})
+    if job.status == JobStatus.SENT or job.closed_by is not None:
+        raise Refused(f"It is over ({job.status}); a new time in its own row opens it again.")
+    return wish.send_at or later(at, zone(job.timezone), wish.minutes or 0)
+
+
+def check_count(ids: Sequence[UUID]) -> None:
+    """Raises `Invalid` that names `selected` for no job or for too many."""
+    if not 1 <= len(ids) <= MOST_SELECTED:
+        word = f"select 1 to {MOST_SELECTED} jobs"
+        raise Invalid(f"selected: {word}", fields={"selected": [word]})
+
+
+def check(wish: Wish) -> None:
+    """Raises `Invalid` that names `minutes` or `timezone` for a wish that makes no sense for any job."""
     if wish.action is Action.SET_ZONE:
         definitions.check_zone(wish.timezone or "")
     if wish.action is Action.SHIFT:
-        minutes = wish.minutes or 0
-        if not minutes or abs(minutes) > LARGEST_SHIFT:
-            word = f"a whole number of minutes, not 0, from -{LARGEST_SHIFT} to {LARGEST_SHIFT}"
-            raise Invalid(f"minutes: {word}", fields={"minutes": [word]})
+        _check_minutes(wish, LARGEST_SHIFT)
+    if wish.action is Action.RESCHEDULE and wish.send_at is None:
+        _check_minutes(wish, LARGEST_MOVE)
+
+
+def _check_minutes(wish: Wish, most: int) -> None:
+    if not wish.minutes or abs(wish.minutes) > most:
+        word = f"a whole number of minutes, not 0, from -{most} to {most}"
+        raise Invalid(f"minutes: {word}", fields={"minutes": [word]})

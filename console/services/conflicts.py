@@ -12,9 +12,10 @@ from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
 from console.core.reasons import Reason
 from console.core.schedule import parse
+from console.core.states import JobStatus
 from console.db.jobs import Job, JobRevision
 from console.db.session import db
-from console.services import jobs
+from console.services import jobs, standings
 from console.services.definitions import NAMES, Definition
 from console.services.views import JobView
 
@@ -91,6 +92,8 @@ def _readable(wanted: Mapping[str, Any]) -> dict[str, Any]:
     mine = dict(wanted)
     if "send_at" in mine:
         mine["schedule"] = {"type": "once", "at": mine.pop("send_at")}
+    if "status" in mine:
+        mine |= standings.fields_of(JobStatus(mine.pop("status")))
     if isinstance(mine.get("schedule"), Mapping):
         try:
             mine["schedule"] = parse(mine["schedule"]).as_json()

@@ -1,16 +1,18 @@
 """Deleting many jobs at once, and bringing them back within a day."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 
 from console.core.actor import Actor
 from console.core.errors import NotFound, Refused
 from console.core.reasons import Reason
+from console.core.registry import registry
 from console.core.schedule import parse, slot_after
 from console.core.states import JobStatus, Kind, Role, RunState
 from console.core.tags import Tag
@@ -194,11 +196,33 @@ def undo(actor: Actor, deletion_id: UUID, *, now: datetime) -> DeletionView:
                 reason=Reason.DELETED,
             )
         row.undone_at, row.undone_by = now, actor.name
-        row.restored = restore(Job.deletion_id == row.id, Job.org_id == actor.org_id, now=now)
+        with _following(actor, row, now):
+            _lock(actor, row)
+            row.restored = restore(Job.deletion_id == row.id, Job.org_id == actor.org_id, now=now)
         new = {"restored": row.restored, "deleted": row.deleted}
         audit.add(actor, Tag.JOBS_RESTORED, audit.Subject("deletion", row.id), now=now, new=new)
         wakeups.notify()
         return _view(row)
+
+
+def _following(actor: Actor, row: Deletion, now: datetime) -> AbstractContextManager[None]:
+    """Whoever has made the jobs sees to it that they fit what has become of it since they were deleted."""
+    if registry.restoring is None:
+        return nullcontext()
+    ids = [subject_id for subject_id in db.session.scalars(_subjects(actor, row)) if subject_id]
+    return registry.restoring(actor, ids, row.at, now)
+
+
+def _subjects(actor: Actor, row: Deletion) -> Select[UUID | None]:
+    about = Job.deletion_id == row.id, Job.org_id == actor.org_id, Job.subject_id.is_not(None)
+    return select(Job.subject_id).where(*about).distinct()
+
+
+def _lock(actor: Actor, row: Deletion) -> None:
+    """Locks what comes back and all else about the same, in the order of all who lock several jobs."""
+    which = (Job.deletion_id == row.id) | Job.subject_id.in_(_subjects(actor, row))
+    query = select(Job.id).where(Job.org_id == actor.org_id, which)
+    db.session.execute(query.order_by(Job.id).with_for_update())
 
 
 def restore(*which: ColumnElement[bool], now: datetime) -> int:
@@ -216,9 +240,21 @@ def restore(*which: ColumnElement[bool], now: datetime) -> int:
     for job in db.session.scalars(select(Job).where(*gone, is_free, Job.next_run_at <= now, ~at_rest)):
         _step_on(job, now)
     db.session.flush()
-    back = update(Job).where(*gone, is_free).values(deleted_at=None, deletion_id=None, changed_at=now)
+    back = (
+        update(Job).where(*gone, is_free).values(deleted_at=None, deletion_id=None, changed_at=now, **_open())
+    )
     result = db.session.execute(back, execution_options={"synchronize_session": False})
     return int(getattr(result, "rowcount", 0))
+
+
+def _open() -> dict[str, ColumnElement[Any]]:
+    """A job of which no more than a click's run was skipped by the deletion is open: its time is to come."""
+    is_ahead = (Job.status_reason == Reason.DELETED) & Job.next_run_at.is_not(None)
+    is_open = (Job.status == JobStatus.SKIPPED) & is_ahead
+    return {
+        "status": case((is_open, JobStatus.SCHEDULED.value), else_=Job.status),
+        "status_reason": case((is_open, None), else_=Job.status_reason),
+    }
 
 
 def _step_on(job: Job, now: datetime) -> None:

@@ -25,7 +25,7 @@ TICKER = "external cron"
 
 @dataclass(frozen=True)
 class Dispatched:
-    """What a batch did: how many jobs were due, the tickets to push, how many runs it holds, and its slots."""
+    """What a batch did: how many jobs were due, the tickets to push, the number of held runs and of slots."""
 
     due: int
     tickets: tuple[Ticket, ...]

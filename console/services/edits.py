@@ -83,6 +83,12 @@ class Change:
         given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "note"}
         return {name: value for name, value in given.items() if value is not UNSET}
 
+    @property
+    def meant(self) -> dict[str, Any]:
+        """As `wanted`, with the note that belongs to a new status."""
+        has_note = self.note and not {"status", "enabled", "closed"}.isdisjoint(self.wanted)
+        return self.wanted | {"note": self.note} if has_note else self.wanted
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -154,6 +160,8 @@ def _already_due(
     if not is_moved or old_at is None or old_at > now or not _has_run(job, old_at):
         return []
     text = "It had come due at its old time already; with the new time it runs once more."
+    if job.active_run_id is not None:
+        text = "It had come due at its old time already and is on its way; it runs again only if that fails."
     return [Caution(CautionCode.ALREADY_DUE, text)]
 
 
@@ -176,14 +184,16 @@ def write_row(
     """What `edit_row` writes, for a transaction with many rows, which rings the bell once itself."""
     old = Definition.of(job)
     if seen is not None and seen != job.revision:
-        raise conflicts.stale(actor, job, old, change.wanted, seen=seen, now=now)
-    new = _changed(job, old, change, now)
+        raise conflicts.stale(actor, job, old, change.meant, seen=seen, now=now)
+    new = _foreseen(job, old, change, now)
     changes = definitions.differences(old, new)
     if not changes:
         return (), ()
-    _check_unused(job, old, new, "send_at" if "send_at" in change.wanted else "at")
-    standings.check_free(job, old, new)
     tickets = _settle(job, now)
+    if new.closed and new.closed != old.closed:
+        # What came due this moment and was not pushed yet gives way to whoever says that it is over.
+        holding.keep([ticket.run_id for ticket in tickets])
+        tickets = ()
     _withdraw(job, old, new, now)
     _write(actor, job, old, new, now)
     standings.settle(job, now)
@@ -209,6 +219,8 @@ def _withdraw(job: Job, old: Definition, new: Definition, now: datetime) -> None
     sentence = f"Its job was {what} before it could start."
     if holding.withdraw(job.id, reason=Reason.NOT_DUE, sentence=sentence, now=now):
         db.session.refresh(job)
+    if new.closed and holding.is_leaving(job.id):
+        raise standings.on_its_way()
 
 
 def set_paused(
@@ -223,6 +235,18 @@ def outcome(job: Job, change: Change, *, now: datetime) -> Definition:
     return _changed(job, Definition.of(job), change, now)
 
 
+def foresee(job: Job, change: Change, *, now: datetime) -> Definition:
+    """As `outcome`; raises also the `Invalid` and `Refused` that come of the job's runs."""
+    return _foreseen(job, Definition.of(job), change, now)
+
+
+def _foreseen(job: Job, old: Definition, change: Change, now: datetime) -> Definition:
+    new = _changed(job, old, change, now)
+    _check_unused(job, old, new, "send_at" if "send_at" in change.wanted else "at")
+    standings.check_free(job, old, new)
+    return new
+
+
 def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Definition:
     """The definition that the edit leads to, checked; all wrong fields are named at once."""
     wanted = change.wanted
@@ -232,7 +256,8 @@ def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Defini
             raise Invalid(f"send_at: {word}", fields={"send_at": [word]})
         wanted["schedule"] = _moved(job, wanted.pop("send_at"), now)
     if "status" in wanted:
-        wanted |= standings.as_fields(job, JobStatus(wanted.pop("status")), change.note, now)
+        status = JobStatus(wanted.pop("status"))
+        wanted |= standings.as_fields(job, status, change.note, now, is_moved=_is_moved(job, wanted))
     checked: dict[str, Any] = {}
     wrong: list[Invalid] = []
     for name, value in wanted.items():
@@ -249,6 +274,16 @@ def _changed(job: Job, old: Definition, change: Change, now: datetime) -> Defini
     standings.check(job, old, new, now)
     _check_args_given(job, new)
     return new
+
+
+def _is_moved(job: Job, wanted: Mapping[str, Any]) -> bool:
+    """Whether the edit brings another schedule; what is wrong with one that can't be read is said later."""
+    if "schedule" not in wanted:
+        return False
+    try:
+        return parse(wanted["schedule"]).as_json() != job.schedule
+    except Invalid:
+        return True
 
 
 def _note(old: Definition, new: Definition, change: Change) -> str | None:
@@ -332,6 +367,10 @@ def _write(actor: Actor, job: Job, old: Definition, new: Definition, now: dateti
     """Makes the row the next revision; its next slot is computed anew only if its schedule has changed."""
     job.name, job.args, job.timezone = new.name, dict(new.args), new.timezone
     job.subject, job.recipient = new.subject, new.recipient
+    task = registry.get(job.task)
+    if task and task.about and new.args != old.args:
+        about = task.about(new.args)
+        job.subject_id, job.message_type = about.subject_id, about.message_type
     job.overlap, job.catch_up = new.overlap, new.catch_up
     job.catch_up_window_seconds, job.jitter_seconds = new.catch_up_window_seconds, new.jitter_seconds
     if new.schedule != old.schedule or (new.timezone != old.timezone and job.kind == Kind.CRON):

@@ -212,9 +212,9 @@ def _retry(found: Claim, outcome: Outcome, task: Task | None, now: datetime) -> 
     with transaction():
         if db.session.execute(_again(found).values(values).returning(Run.id)).first() is None:
             return None
-        is_paused = Job.status == JobStatus.PAUSED
+        stays = Job.status.in_((JobStatus.PAUSED, JobStatus.SENT))
         shown = update(Job).where(Job.id == found.job_id)
-        status = case((is_paused, Job.status), else_=JobStatus.RETRYING.value)
+        status = case((stays, Job.status), else_=JobStatus.RETRYING.value)
         db.session.execute(shown.values(changed_at=now, status=status))
         _audit(found, Tag.TASK_EXECUTION_FAILED, now, outcome)
     return RunState.RETRYING

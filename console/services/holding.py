@@ -1,5 +1,6 @@
 """Held runs: queued in Postgres, and kept from Redis until their time has come or other runs have ended."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -62,6 +63,9 @@ WITHDRAW = text(
     ORDER BY id FOR UPDATE SKIP LOCKED
     """
 )
+LEAVING = text(
+    "SELECT 1 FROM runs WHERE job_id = :job_id AND held_by IS NOT NULL AND state = 'queued' LIMIT 1"
+)
 DELETED_MEANWHILE = "Its job was deleted before it could start."
 PAUSED_MEANWHILE = "Its job was paused before it could start."
 
@@ -103,6 +107,16 @@ def withdraw(job_id: UUID, *, reason: Reason, sentence: str, now: datetime) -> i
     if ids:
         stops.give_up(ids, code=reason, sentence=sentence, now=now)
     return len(ids)
+
+
+def is_leaving(job_id: UUID) -> bool:
+    """Whether a scheduler is letting go a run of this job right now, which `withdraw` has passed over."""
+    return db.session.scalar(LEAVING, {"job_id": job_id}) is not None
+
+
+def keep(run_ids: Sequence[UUID]) -> None:
+    """Holds runs that the caller's transaction has made, so that it may withdraw what nobody has yet."""
+    db.session.execute(WAIT, {"ids": list(run_ids)})
 
 
 def next_start(*, now: datetime) -> datetime | None:

@@ -59,7 +59,13 @@ class NewJob:
 
 
 def page(
-    actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime, total: int | None = None
+    actor: Actor,
+    wanted: JobFilter,
+    *,
+    cursor: str | None,
+    limit: int,
+    total: int | None = None,
+    now: datetime,
 ) -> JobPage:
     """One page, nearest first, then by name; raises `Invalid` that names `cursor` or `limit`.
 
@@ -73,9 +79,7 @@ def page(
         matching = count(actor, wanted) if total is None else total
         last = rows[limit - 1] if len(rows) > limit else None
         following = paging.encode(last.sort_at, last.name, last.id) if last else None
-        return JobPage(
-            found, following, version, now, min(matching, COUNTED_UP_TO), matching > COUNTED_UP_TO
-        )
+        return JobPage(found, following, version, now, min(matching, COUNTED_UP_TO), matching > COUNTED_UP_TO)
 
 
 def page_version(actor: Actor, wanted: JobFilter, *, cursor: str | None, limit: int, now: datetime) -> str:
@@ -143,13 +147,13 @@ def _about_its_subject(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _about_its_time(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
-    if wanted.scheduled_only:
+    if wanted.scheduled_only or wanted.since or wanted.until:
         # Said of the column that the indexes are sorted by: the rest of them is never walked through.
         yield Job.sort_at < literal_column(NEVER)
     if wanted.since:
-        yield (Job.sort_at >= wanted.since) & Job.next_run_at.is_not(None)
+        yield Job.sort_at >= wanted.since
     if wanted.until:
-        yield (Job.sort_at <= wanted.until) & Job.next_run_at.is_not(None)
+        yield Job.sort_at <= wanted.until
 
 
 def count(actor: Actor, wanted: JobFilter) -> int:

@@ -119,13 +119,13 @@ def deliver(message: Message) -> Delivery:
     connection = _connected(server)
     try:
         refused = connection.send_message(mail, _way.sender, list(message.recipients))
+        _taken_for[0] = message.run_id  # in here, so that a deadline that strikes now means unknown
     except Exception as error:
         _leave(connection, is_polite=bool(_codes(error)))
         end = _end(error, server, connection.is_handed_over, message.run_id)
         if end is None:
             raise
         raise end from error
-    _taken_for[0] = message.run_id
     _leave(connection)
     answers = {to: f"{code} {_words(said)}" for to, (code, said) in refused.items()}
     return Delivery(str(mail["Message-ID"]), answers)

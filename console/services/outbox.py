@@ -94,6 +94,13 @@ def page(actor: Actor, *, cursor: str | None, limit: int, now: datetime) -> Mail
     return MailPage(mails, paging.encode(last.received_at, last.id) if last else None, now)
 
 
+def of_run(actor: Actor, run_id: UUID, *, since: datetime, until: datetime) -> UUID | None:
+    """The id of the mail that this run sent within these instants; None when the catcher has none."""
+    found = select(CaughtMail.id).where(CaughtMail.org_id == actor.org_id, CaughtMail.run_id == run_id)
+    with reading():
+        return db.session.scalar(found.where(CaughtMail.received_at.between(since, until)).limit(1))
+
+
 def get(actor: Actor, mail_id: UUID) -> Mail:
     """The mail of this id in the actor's org; raises `NotFound`."""
     with reading():

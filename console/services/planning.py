@@ -50,7 +50,8 @@ _COLUMNS = (
 _ACTIVE = text(
     """
     SELECT job_id, coalesce(bool_or(held_by IN ('buffer_one', 'cancel_other')), false) AS is_waiting FROM runs
-    WHERE job_id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'running', 'retrying') GROUP BY job_id
+    WHERE job_id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'running', 'retrying') AND NOT dry_run
+    GROUP BY job_id
     """
 )
 
@@ -117,8 +118,11 @@ def write(
 
 
 def _active(rows: Sequence[DueRow]) -> dict[UUID, bool]:
-    """The jobs that have an active run, and whether one of those waits for another to end."""
-    ids = [row.id for row in rows if row.overlap != Overlap.ALLOW_ALL]
+    """The jobs that have an active run, and whether one of those waits for another to end.
+
+    A dry run does nothing that another run could collide with.
+    """
+    ids = [row.id for row in rows if _overlap(row) is not Overlap.ALLOW_ALL]
     found = db.session.execute(_ACTIVE, {"ids": bulk.uuid_array(ids)})
     return {row.job_id: row.is_waiting for row in found}
 
@@ -147,7 +151,7 @@ def _due_job(
         is_paused=row.status == JobStatus.PAUSED,
         has_active_run=row.id in active,
         has_waiting_run=active.get(row.id, False),
-        overlap=Overlap(row.overlap),
+        overlap=_overlap(row),
         catch_up=CatchUp(row.catch_up),
         catch_up_window=_span(row.catch_up_window_seconds),
         jitter=_span(row.jitter_seconds),
@@ -155,6 +159,12 @@ def _due_job(
         revised_at=row.revised_at,
         tick_grace=grace,
     )
+
+
+def _overlap(row: DueRow) -> Overlap:
+    """The job's policy; but a message that goes out once never goes out beside, or after, its own run."""
+    task = registry.get(row.task) if row.kind == Kind.ONCE else None
+    return Overlap.SKIP if task is not None and task.sends else Overlap(row.overlap)
 
 
 def _span(seconds: int | None) -> timedelta | None:
@@ -232,6 +242,8 @@ def _status_after(plan: _Plan) -> JobStatus | None:
         return JobStatus.BLOCKED
     if plan.row.kind != Kind.ONCE or last.state is RunState.QUEUED:
         return None
+    if last.reason is Reason.OVERLAP:
+        return None  # the run that is on its way will say how it ended
     if last.state is RunState.FAILED:
         return JobStatus.FAILED
     # What a run requires is still missing, and somebody has to see to it; a rule has simply spoken.

@@ -10,15 +10,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from console.core.actor import Actor
-from console.core.cautions import Caution, same_minute, too_often
+from console.core.cautions import Caution, CautionCode, same_minute, too_often
 from console.core.errors import Invalid
 from console.core.plain import Plain, plain
+from console.core.reasons import Refusal
 from console.core.schedule import Schedule, describe, first_slot, next_slot, parse
 from console.core.slots import Slot, slots
 from console.core.states import JobStatus, Kind
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import definitions, jobs
+from console.services import definitions, jobs, rules
 from console.services.orgs import zone
 
 MOST_SLOTS = 400
@@ -89,7 +90,27 @@ def cautions(actor: Actor, job: Job, now: datetime) -> list[Caution]:
     """What gives pause about a job as it stands, inside the caller's transaction."""
     schedule, place = parse(job.schedule), zone(job.timezone)
     found = slots(schedule, place, job.next_run_at, LOOKED_AT)
-    return _cautions(actor, job, schedule, place, found, now)
+    foretold = foretold_of(job)
+    return [*_cautions(actor, job, schedule, place, found, now), *([foretold] if foretold else [])]
+
+
+def foretold_of(job: Job) -> Caution | None:
+    """That a job that runs once would not run at its time, as its task's rules stand now."""
+    if job.kind != Kind.ONCE or job.next_run_at is None or job.status == JobStatus.PAUSED:
+        return None
+    refusal = rules.foretold(job, job.next_run_at)
+    return Caution(CautionCode.RULE, would_skip(refusal)) if refusal else None
+
+
+def would_skip(refusal: Refusal) -> str:
+    """What a rule that would skip a run says of it beforehand."""
+    return f"As things stand it would be skipped then: {refusal.sentence} Send now passes over this rule."
+
+
+def foretold(actor: Actor, job_id: UUID) -> Caution | None:
+    """As `foretold_of`, of one of the actor's jobs; raises `NotFound`."""
+    with reading():
+        return foretold_of(jobs.load(actor, job_id))
 
 
 def _cautions(

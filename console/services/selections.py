@@ -22,12 +22,14 @@ NAMED = 5
 class Selection:
     """Some jobs: how many, the names of the first five, and a mark that each edit of one of them changes.
 
-    The mark also changes when another job joins them or one leaves. Counting stops at 1,001.
+    The mark also changes when another job joins them or one leaves. Counting stops at 1,001; `ids` are
+    those that were counted, nearest first.
     """
 
     count: int
     names: Sequence[str]
     mark: str
+    ids: Sequence[UUID] = ()
 
     @property
     def is_too_large(self) -> bool:
@@ -51,4 +53,4 @@ def _selection(query: Select[Any]) -> Selection:
     # In an order of its own: that a job moves up in the list changes nothing about it.
     edits = sorted(f"{row.id} {row.revision}" for row in rows)
     mark = sha256("\n".join(edits).encode()).hexdigest()[:20]
-    return Selection(len(rows), [row.name for row in rows[:NAMED]], mark)
+    return Selection(len(rows), [row.name for row in rows[:NAMED]], mark, [row.id for row in rows])

@@ -98,10 +98,13 @@ def check_free(job: Job, old: Definition, new: Definition) -> None:
         Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
     )
     if db.session.scalar(is_on_its_way.limit(1)) is not None:
-        raise Refused(
-            "A run of this job is on its way. Set the status when it has ended; nothing was changed.",
-            reason=Reason.OVERLAP,
-        )
+        raise on_its_way()
+
+
+def on_its_way() -> Refused:
+    """The refusal of a status that the outcome of a run would contradict."""
+    text = "A run of this job is on its way. Set the status when it has ended; nothing was changed."
+    return Refused(text, reason=Reason.OVERLAP)
 
 
 def close_or_open(actor: Actor, job: Job, new: Definition, now: datetime) -> None:

@@ -25,6 +25,7 @@ from console.services.views import JobView, RunView
 from console.services.workers import fleet
 
 LONGEST_KEY = 200
+ON_ITS_WAY = "A run of this message is on its way already; wait for its outcome."
 REPEATABLE = (Reason.ALREADY_SENT, Reason.OUTCOME_UNKNOWN)
 """The refusals that give way to “send again”."""
 
@@ -189,6 +190,8 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
     if request.dry_run and not (task and task.dry_run):
         text = "this task has no dry run"
         raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
+    if job.kind == Kind.ONCE and not request.dry_run:
+        _withdraw_held(job, task, now)
     run_id = _insert(actor, job, task, request, args, now)
     if run_id is None:  # another click with this key came first, and has committed by now
         known = _known_run(actor, job, request)
@@ -247,14 +250,16 @@ def _recipient(actor: Actor, job: Job) -> str | None:
 
 def _repeated(job: Job, task: Task) -> Refusal | None:
     """Why a message that goes out once must not simply go out once more."""
-    if not task.sends or job.kind != Kind.ONCE:
+    if not task.sends or (job.kind != Kind.ONCE and not job.message_type):
         return None
     if job.active_run_id is not None and _is_on_its_way(job):
-        return Refusal(Reason.OVERLAP, "A run of this message is on its way already; wait for its outcome.")
+        return Refusal(Reason.OVERLAP, ON_ITS_WAY)
     if job.last_run_state == RunState.UNKNOWN:
         sentence = "Nobody knows whether its last run sent it; open the run and say whether it arrived."
         return Refusal(Reason.OUTCOME_UNKNOWN, sentence)
-    if job.status != JobStatus.SENT:
+    # A message that waits for a person is one message too; what recurs goes out each time.
+    was_asked_for = job.kind == Kind.MANUAL and job.last_run_state == RunState.SUCCEEDED
+    if job.status != JobStatus.SENT and not was_asked_for:
         return None
     by = f" (marked as sent by {job.closed_by})" if job.closed_by else ""
     return Refusal(Reason.ALREADY_SENT, f"This message was already sent{by}.")
@@ -266,6 +271,14 @@ def _is_on_its_way(job: Job) -> bool:
         Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
     )
     return db.session.scalar(query.limit(1)) is not None
+
+
+def _withdraw_held(job: Job, task: Task | None, now: datetime) -> None:
+    """The same message must not go out again when what held it is over."""
+    sentence = "It was asked for by hand before it could start by itself."
+    holding.withdraw(job.id, reason=Reason.OVERLAP, sentence=sentence, now=now)
+    if task is not None and task.sends and holding.is_leaving(job.id):
+        raise Refused(f"{ON_ITS_WAY} {Reason.OVERLAP.advice}", reason=Reason.OVERLAP)
 
 
 def _insert(
@@ -301,10 +314,6 @@ def _insert(
 def _record(
     actor: Actor, job: Job, run_id: UUID, request: Request, args: Mapping[str, Any], now: datetime
 ) -> None:
-    if job.kind == Kind.ONCE and not request.dry_run:
-        # The same message must not go out again when what held it is over.
-        sentence = "It was asked for by hand before it could start by itself."
-        holding.withdraw(job.id, reason=Reason.OVERLAP, sentence=sentence, now=now)
     shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
     db.session.execute(shown)
     new = {"job": job.key, "task": job.task, "trigger": request.trigger, "arguments": sorted(args)}

@@ -1,7 +1,7 @@
 """What services answer: frozen, complete, and read at one instant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -154,6 +154,32 @@ class Resolution:
 
 
 @dataclass(frozen=True)
+class SentMessage:
+    """A message as a run sent it; `message_id` is None for a dry run, which sent nothing.
+
+    `template_version` is 0 for a built-in template, and None for a message with words of its own.
+    """
+
+    recipient: str
+    subject: str
+    text: str
+    html: str | None
+    message_id: str | None
+    template_version: int | None
+
+    @classmethod
+    def read(cls, result: Any) -> "SentMessage | None":
+        """Out of a run's result, under `message`; None when it holds none."""
+        held = result.get("message") if isinstance(result, Mapping) else None
+        if not isinstance(held, Mapping):
+            return None
+        if not all(isinstance(held.get(name), str) for name in ("recipient", "subject", "text")):
+            return None
+        values: dict[str, Any] = {item.name: held.get(item.name) for item in fields(cls)}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class RunView:
     """A run with everything its page shows. `duration` is from start to finish, or to now while it runs.
 
@@ -208,6 +234,11 @@ class RunView:
     silence: Silence | None
     version: str
     as_of: datetime
+
+    @property
+    def sent(self) -> SentMessage | None:
+        """The message that it sent, or in a dry run would have sent; None when it is about something else."""
+        return SentMessage.read(self.result)
 
 
 @dataclass(frozen=True)

@@ -4,32 +4,41 @@ from flask import Flask
 
 from console.web import (
     bulk,
+    deletions,
     editor,
     errors,
     filters,
     help,
     identity,
     imports,
+    job_files,
     jobs,
     outbox,
     probes,
     pulse,
     revisions,
+    row_edits,
     runs,
     schedules,
     security,
     sessions,
+    subjects,
+    table_bulk,
     words,
     workers,
 )
 
 BLUEPRINTS = (
     jobs.bp,
+    job_files.bp,
     editor.bp,
     revisions.bp,
+    row_edits.bp,
+    table_bulk.bp,
     runs.bp,
     schedules.bp,
     bulk.bp,
+    deletions.bp,
     imports.bp,
     workers.bp,
     outbox.bp,
@@ -46,6 +55,7 @@ def register(app: Flask) -> None:
     identity.register(app)
     filters.register(app)
     words.register(app)
+    subjects.register(app)
     errors.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

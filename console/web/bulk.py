@@ -1,5 +1,6 @@
 """One edit of many schedules: chosen on the page, confirmed in a dialog, told in a notice."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,11 @@ from console.web.schedules import address
 
 CHOICE = ("csrf_token", "selected", "matching", "action")
 FIELDS = ("mark", "minutes", "direction", "timezone", "reason")
+ACTIONS = (Action.ENABLE, Action.DISABLE, Action.SHIFT, Action.SET_ZONE)
 REASON_LENGTH = 500
 FLASHED = 3
+FIELD = re.compile(r"^(schedule|send_at|status): ")
+UNCHANGED = "Nothing was changed."
 LONGEST_NAME = 60
 LONGEST_WHY = 150
 bp = Blueprint("bulk", __name__)
@@ -84,10 +88,10 @@ def _selection() -> Selection:
 
 
 def _action() -> Action:
-    try:
-        return Action(request.form.get("action", ""))
-    except ValueError:
-        raise _wrong("action", f"must be one of {', '.join(Action)}") from None
+    text = request.form.get("action", "")
+    if text not in ACTIONS:
+        raise _wrong("action", f"must be one of {', '.join(ACTIONS)}")
+    return Action(text)
 
 
 def _wish() -> Wish:
@@ -151,7 +155,7 @@ def _done(result: BulkResult) -> ResponseReturnValue:
         flash(_sentence(result))
         return redirect(address(_query()), 303)
     unnamed = result.left - len(result.named)
-    answer = page("schedules/_bulk_done.html", outcome=_counts(result), whys=_whys(result), unnamed=unnamed)
+    answer = page("schedules/_bulk_done.html", outcome=_counts(result), whys=whys(result), unnamed=unnamed)
     answer.headers["HX-Retarget"] = "#notices"
     answer.headers["HX-Reswap"] = "innerHTML"
     answer.headers["HX-Trigger-After-Settle"] = "jobs-changed"
@@ -180,19 +184,23 @@ class Why:
     jobs: Sequence[Left]
 
 
-def _whys(result: BulkResult) -> list[Why]:
+def whys(result: BulkResult) -> list[Why]:
     """Most jobs are left for the same few reasons, each of which is said once."""
     found: dict[str, list[Left]] = {}
     for item in result.named:
-        found.setdefault(item.text.removeprefix("schedule: ").rstrip("."), []).append(item)
+        text = FIELD.sub("", item.text).removesuffix(UNCHANGED).rstrip(". ")
+        found.setdefault(text, []).append(item)
     return [Why(text, jobs) for text, jobs in found.items()]
 
 
 def _sentence(result: BulkResult) -> str:
+    return sentence(_counts(result), result)
+
+
+def sentence(counts: str, result: BulkResult) -> str:
     """All on one line; a cookie carries it, so only the first few are named."""
-    whys = _whys(result)
-    said = [f"{_names(why.jobs)}: {storable(why.text, LONGEST_WHY)}" for why in whys[:FLASHED]]
-    return f"{_counts(result)}{': ' if said else ''}{'; '.join(said)}."
+    said = [f"{_names(why.jobs)}: {storable(why.text, LONGEST_WHY)}" for why in whys(result)[:FLASHED]]
+    return f"{counts}{': ' if said else ''}{'; '.join(said)}."
 
 
 def _names(jobs: Sequence[Left]) -> str:

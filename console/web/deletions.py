@@ -8,15 +8,16 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.states import JobStatus, MessageType, Role
+from console.core.states import JobStatus, Role
 from console.services import deletions
 from console.services.deletions import CountMoved, DeletionView
 from console.services.views import JobFilter
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment, zone
-from console.web.queries import JobQuery
+from console.web.queries import JobQuery, JobType
 
 FORM = ("csrf_token", "number")
+LONGEST_NUMBER = 12
 bp = Blueprint("deletions", __name__)
 
 
@@ -42,7 +43,7 @@ def count() -> ResponseReturnValue:
 
 
 def _query() -> JobQuery:
-    return JobQuery.read(request.values, *FORM).but()
+    return JobQuery.read(request.values, *FORM).but(settled=False)
 
 
 def _filter(query: JobQuery) -> JobFilter:
@@ -57,7 +58,7 @@ def _confirmation(query: JobQuery) -> dict[str, Any]:
         "query": query,
         "others": others,
         "found": deletions.foresee(actor(), _filter(query)),
-        "types": list(MessageType),
+        "types": list(JobType),
         "statuses": list(JobStatus),
         "number": request.form.get("number", ""),
         "problem": None,
@@ -70,7 +71,7 @@ def delete() -> ResponseReturnValue:
     query, number = _query(), request.form.get("number", "").strip().replace(",", "")
     context = _confirmation(query)
     found = context["found"]
-    if not number.isdecimal() or int(number) != found.matching:
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER or int(number) != found.matching:
         return _again(context, 422, f"Type {found.matching} to confirm. Nothing was deleted.")
     try:
         done = deletions.delete_matching(actor(), _filter(query), expected=int(number), now=moment())

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
@@ -173,7 +173,9 @@ def _conflict(stale: StaleRevision, seen: Examined) -> ResponseReturnValue:
         "region": region(),
         "conflict": conflict,
         "clashes": any(item.clashes for item in conflict.fields),
-        "draft": seen.draft,
+        "action": url_for("editor.save", job_id=conflict.current.id),
+        "texts": seen.draft.texts,
+        "is_whole": True,
         "base": conflict.seen,
     }
     name = "schedules/_conflict.html" if wants_fragment() else "schedules/conflict.html"

@@ -1,18 +1,21 @@
 """The job table, a job's page, and Send now."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, Refused
-from console.core.states import Light, Role, Trigger
+from console.core.hops import Clock
+from console.core.states import Kind, Role, Trigger
 from console.core.texts import storable
-from console.services import edits, jobs, revisions, runs, triggers
+from console.services import edits, job_tabs, jobs, previews, revisions, runs, triggers
+from console.services.bulk_edits import MOST_SELECTED
 from console.services.views import JobPage, RunFilter, RunView
-from console.web import versions
+from console.web import finding, versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment, zone
@@ -23,13 +26,24 @@ FRESH = timedelta(minutes=1)
 KEY_LENGTH = 200
 NOTE_LENGTH = 500
 REVISIONS_OF_JOB = 10
+MOST_FORETOLD = 3
+WIZARD, IMPORT = "wizard.show", "message_imports.index"
 bp = Blueprint("jobs", __name__)
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
     query = JobQuery.read(request.args)
-    return page("jobs/index.html", categories=jobs.categories(actor()), **_table(query))
+    offered = finding.subjects(query)
+    context: dict[str, Any] = {
+        "categories": jobs.categories(actor()),
+        "subjects": offered,
+        "chips": finding.chips(query, offered),
+        "statuses": finding.STATUSES,
+        "has_wizard": WIZARD in current_app.view_functions,
+        "has_import": IMPORT in current_app.view_functions,
+    }
+    return page("jobs/index.html", **context, **_table(query))
 
 
 @bp.get("/fragments/jobs/table")
@@ -47,21 +61,36 @@ def _version(query: JobQuery) -> str:
 
 
 def _table(query: JobQuery) -> dict[str, Any]:
-    found = jobs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
+    wanted = query.filter(zone())
+    counts = job_tabs.tabs(actor(), wanted)
+    total = counts.total(wanted) if counts else None
+    found = jobs.page(actor(), wanted, cursor=query.cursor, limit=PAGE, total=total, now=moment())
     _see(found)
     waits = any(job.applied_revision != job.revision for job in found.jobs)
+    awaited = frozenset(request.args.getlist("awaited"))
     return {
         "page": found,
         "query": query,
+        "tabs": finding.tabs_of(counts),
+        "settled": counts.settled if counts else None,
         "version": versions.waiting_version(found.version, heartbeat()) if waits else found.version,
         "is_live": found.is_active or (waits and can_come_true()),
-        "awaited": frozenset(request.args.getlist("awaited")),
+        "awaited": awaited,
+        "foretold": _foretold(found, awaited),
+        "most_selected": MOST_SELECTED,
     }
 
 
+def _foretold(found: JobPage, awaited: Collection[str]) -> dict[UUID, str]:
+    """What the rules would say of those jobs at their times that somebody has just moved."""
+    moved = [job.id for job in found.jobs if str(job.id) in awaited and job.kind is Kind.ONCE]
+    said = {job_id: previews.foretold(actor(), job_id) for job_id in moved[:MOST_FORETOLD]}
+    return {job_id: caution.text for job_id, caution in said.items() if caution}
+
+
 def can_come_true() -> bool:
-    """Whether a scheduler lives that can put an edit in force."""
-    return heartbeat().scheduler is not Light.RED
+    """Whether a clock lives that can put an edit in force: a scheduler, or an external cron."""
+    return heartbeat().clock is not Clock.DOWN
 
 
 def _see(found: JobPage) -> None:
@@ -115,6 +144,7 @@ def _confirmation(job_id: UUID) -> dict[str, Any]:
         "job": ready.job,
         "key": ready.idempotency_key,
         "region": _region(),
+        "override": request.form.get("override") == "1",
         "problem": None,
     }
 
@@ -127,7 +157,8 @@ def _region() -> str:
 
 @bp.post("/jobs/<uuid:job_id>/send-now")
 def send_now(job_id: UUID) -> ResponseReturnValue:
-    wish = triggers.Request(Trigger.MANUAL, key=request.form.get("idempotency_key", "")[:KEY_LENGTH] or None)
+    key = request.form.get("idempotency_key", "")[:KEY_LENGTH] or None
+    wish = triggers.Request(Trigger.MANUAL, key=key, override=request.form.get("override") == "1")
     try:
         run = triggers.send_now(actor(), job_id, wish, now=moment())
     except (Refused, Invalid) as refusal:

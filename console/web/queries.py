@@ -10,12 +10,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from console.core.errors import Invalid
-from console.core.states import JobStatus, Kind, RunState, Trigger
+from console.core.states import JobStatus, Kind, MessageType, RunState, Trigger
 from console.services.views import JobFilter, RunFilter
 
 PAGE = 50
 RUNS_OF_JOB = 20
 LONGEST = 200
+LONGEST_ADDRESS = 254
 DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 E = TypeVar("E", bound=StrEnum)
 
@@ -31,7 +32,7 @@ class Query:
     def params(self) -> dict[str, str]:
         """What stands in the address."""
         given = asdict(self).items()  # type: ignore[call-overload]
-        return {name.rstrip("_"): str(value) for name, value in given if value}
+        return {name.rstrip("_"): "1" if value is True else str(value) for name, value in given if value}
 
     @classmethod
     def _check_names(cls, args: Mapping[str, str], also: tuple[str, ...]) -> None:
@@ -43,9 +44,32 @@ class Query:
         return any(name != "cursor" for name in self.params)
 
 
+class JobType(StrEnum):
+    """A tab of the job table: the messages of one type, or whatever is no message."""
+
+    INIT = "INIT"
+    REMINDER = "REMINDER"
+    FOLLOW_UP = "FOLLOW_UP"
+    FREE = "FREE"
+    TASKS = "TASKS"
+
+    @property
+    def message_type(self) -> MessageType | None:
+        """None for tasks."""
+        return None if self is JobType.TASKS else MessageType(self.value)
+
+    @property
+    def label(self) -> str:
+        return self.message_type.label if self.message_type else "Tasks"
+
+
 @dataclass(frozen=True)
 class JobQuery(Query):
-    """What the job table shows."""
+    """What the job table shows.
+
+    `event` is the id of what messages are about, `recipient` a whole address; `settled` shows messages
+    too that need not go out because what they ask for is known.
+    """
 
     q: str | None = None
     status: JobStatus | None = None
@@ -53,6 +77,10 @@ class JobQuery(Query):
     category: str | None = None
     from_: date | None = None
     to: date | None = None
+    type: JobType | None = None
+    event: UUID | None = None
+    recipient: str | None = None
+    settled: bool = False
     cursor: str | None = None
 
     @classmethod
@@ -66,6 +94,10 @@ class JobQuery(Query):
             _text(args, "category"),
             _day(args, "from"),
             _day(args, "to"),
+            _one_of(args, "type", JobType),
+            _id(args, "event"),
+            _text(args, "recipient", longest=LONGEST_ADDRESS),
+            _flag(args, "settled"),
             _text(args, "cursor", longest=1000),
         )
 
@@ -73,7 +105,19 @@ class JobQuery(Query):
         """The filter; both days are meant as the zone has them, and both belong to it."""
         since = datetime.combine(self.from_, time.min, zone) if self.from_ else None
         until = datetime.combine(self.to, time.max, zone).replace(fold=1) if self.to else None
-        return JobFilter(self.q, self.status, self.kind, self.category, since, until)
+        return JobFilter(
+            self.q,
+            self.status,
+            self.kind,
+            self.category,
+            since,
+            until,
+            message_type=self.type.message_type if self.type else None,
+            tasks_only=self.type is JobType.TASKS,
+            subject_id=self.event,
+            recipient=self.recipient,
+            with_settled=self.settled,
+        )
 
 
 @dataclass(frozen=True)
@@ -176,6 +220,21 @@ def _day(args: Mapping[str, str], name: str) -> date | None:
         return date.fromisoformat(value)
     except ValueError:
         raise _wrong(name, "there is no such day") from None
+
+
+def _id(args: Mapping[str, str], name: str) -> UUID | None:
+    value = args.get(name, "").strip()
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        raise _wrong(name, "is no id") from None
+
+
+def _flag(args: Mapping[str, str], name: str) -> bool:
+    value = args.get(name, "").strip()
+    if value not in ("", "1"):
+        raise _wrong(name, "must be 1, or left out")
+    return value == "1"
 
 
 def _wrong(name: str, text: str) -> Invalid:

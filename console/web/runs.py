@@ -1,24 +1,28 @@
 """The list of runs, and a run's page."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, flash, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.actor import Actor
-from console.core.errors import NotFound
-from console.services import jobs, runs
+from console.core.errors import Invalid, NotFound, Refused
+from console.services import jobs, outbox, resolving, runs
 from console.services.views import JobView, RunView
 from console.web import versions
 from console.web.answers import is_known, nothing_new, page
-from console.web.identity import actor, moment, zone
+from console.web.errors import problem_of
+from console.web.identity import actor, moment, wants_fragment, zone
 from console.web.queries import PAGE, RunQuery
 
 LOG_SHOWN = 500
 BEFORE_THE_FIRST = -1
+AROUND = timedelta(minutes=1)
+FOUND = {"succeeded": True, "failed": False}
 bp = Blueprint("runs", __name__)
 
 
@@ -60,7 +64,27 @@ def _seen(run_id: UUID) -> RunView:
 
 def _run(found: RunView) -> dict[str, Any]:
     log = runs.log(actor(), found.id, limit=LOG_SHOWN)
-    return {"run": found, "job": _job(found), "log": log, "log_shown": LOG_SHOWN, "left": _left(found)}
+    return {
+        "run": found,
+        "job": _job(found),
+        "log": log,
+        "log_shown": LOG_SHOWN,
+        "left": _left(found),
+        "question": resolving.question(found, log[-1] if log else None),
+        "settled": resolving.said(found),
+        "mail_id": _mail(found),
+        "problem": None,
+        "faults": {},
+        "note": "",
+    }
+
+
+def _mail(found: RunView) -> UUID | None:
+    """What the run sent, when it is in the outbox; looked for only around the time when it ran."""
+    if not (outbox.is_embedded() and found.sent and found.started_at and found.finished_at):
+        return None
+    since, until = found.started_at - AROUND, found.finished_at + AROUND
+    return outbox.of_run(actor(), found.id, since=since, until=until)
 
 
 def _job(found: RunView) -> JobView | None:
@@ -71,6 +95,38 @@ def _job(found: RunView) -> JobView | None:
         return jobs.get(actor(), found.job_id, now=moment())
     except NotFound:
         return None
+
+
+@bp.post("/runs/<uuid:run_id>/resolve")
+def resolve(run_id: UUID) -> ResponseReturnValue:
+    """A person's answer to the question on the page of a run whose end is unknown."""
+    try:
+        found = _resolved(run_id)
+    except (Refused, Invalid) as refusal:
+        return _unresolved(run_id, refusal)
+    if wants_fragment():
+        return page("runs/_settled.html", **_run(_seen(run_id)))
+    flash(resolving.said(found))
+    return redirect(url_for("runs.show", run_id=run_id), 303)
+
+
+def _resolved(run_id: UUID) -> RunView:
+    said, note = request.form.get("outcome", ""), request.form.get("note", "")
+    if said not in FOUND:
+        text = "say what became of it: succeeded or failed"
+        raise Invalid("Choose one of the two answers. Nothing was changed.", fields={"outcome": [text]})
+    return resolving.resolve(actor(), run_id, succeeded=FOUND[said], note=note, now=moment())
+
+
+def _unresolved(run_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
+    """The run as it is, with the reason, and with the note as it was typed."""
+    context = _run(_seen(run_id))
+    context |= {
+        "problem": problem_of(refusal),
+        "faults": refusal.fields,
+        "note": request.form.get("note", ""),
+    }
+    return page("runs/_run.html" if wants_fragment() else "runs/show.html", refusal.status, **context)
 
 
 @bp.get("/runs/<uuid:run_id>/log")

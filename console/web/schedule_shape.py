@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from console.core.errors import Invalid
+from console.core.local_time import Twice, instant_of, twice_of
 from console.core.plain import UNITS, Plain, schedule_of
 from console.core.reasons import Reason
-from console.core.wall import comes_twice, exists, instant
 from console.services.orgs import zone
 from console.web.drafts import TYPES, Draft
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(:00)?", re.ASCII)
-LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?", re.ASCII)
 WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -52,32 +49,11 @@ def _cron(draft: Draft) -> dict[str, Any]:
 
 
 def _at(draft: Draft) -> dict[str, Any]:
-    wall = _wall(draft)
+    place = zone(draft.timezone)
     try:
-        if not exists(wall):
-            raise invalid("at", _missing(wall))
-        return {"at": wall.replace(fold=int(draft.fold == "1" and comes_twice(wall))).astimezone(UTC)}
-    except OverflowError:
-        raise invalid("at", "lies outside the calendar") from None
-
-
-def _wall(draft: Draft) -> datetime:
-    """What the clocks of the zone show at the chosen instant."""
-    if not LOCAL.fullmatch(draft.at):
-        raise invalid("at", "choose a date and a time")
-    try:
-        return datetime.fromisoformat(draft.at).replace(tzinfo=zone(draft.timezone))
-    except ValueError:
-        raise invalid("at", "there is no such date") from None
-
-
-def _missing(wall: datetime) -> str:
-    """What to say of a time that the clocks leap over."""
-    after = instant(wall).astimezone(wall.tzinfo)
-    return (
-        f"{wall:%H:%M} doesn't exist on {wall.day} {wall:%B %Y} in {wall.tzinfo}: the clocks leap forward "
-        f"to {after:%H:%M}; choose another time"
-    )
+        return {"at": instant_of(draft.at, place, int(draft.fold == "1"))}
+    except ValueError as error:
+        raise invalid("at", str(error)) from None
 
 
 READERS: Mapping[str, tuple[Callable[[Draft], dict[str, Any]], ...]] = {
@@ -90,29 +66,14 @@ READERS: Mapping[str, tuple[Callable[[Draft], dict[str, Any]], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Twice:
-    """A local time that comes twice, and what to call each of the two."""
-
-    text: str
-    first: str
-    second: str
-
-
 def twice(draft: Draft) -> Twice | None:
     """Which of two instants a once is to ask for; None when there is one, or none that can be read."""
     if draft.type != "once":
         return None
     try:
-        wall = _wall(draft)
-        if not comes_twice(wall):
-            return None
-    except (Invalid, OverflowError):
+        return twice_of(draft.at, zone(draft.timezone))
+    except Invalid:
         return None
-    offsets = [wall.replace(fold=fold).strftime("%z") for fold in (0, 1)]
-    first, second = (f"UTC{offset[:3]}:{offset[3:5]}" for offset in offsets)
-    text = f"{wall:%H:%M} comes twice on this day, for the clocks go back."
-    return Twice(text, f"the first time, {first}", f"the second time, {second}")
 
 
 def seconds(text: str, unit: str, name: str) -> int | None:

@@ -17,6 +17,7 @@ from console.services.edits import Edited
 from console.services.orgs import zone as zone_of
 from console.services.revisions import RevisionView
 from console.services.views import JobView
+from console.web.filters import due
 from console.web.identity import moment, zone
 
 FIELDS = {
@@ -51,6 +52,7 @@ ORIGINS = {
     ActorKind.TOKEN: "through the API",
     ActorKind.CLI: "from the command line",
 }
+STATUSES = {status.value: status.value.capitalize() for status in JobStatus}
 WORDS: Mapping[str, Mapping[Any, str]] = {"overlap": OVERLAPS, "catch_up": CATCH_UPS}
 NOTHING = "none"
 WEEK = 7
@@ -152,6 +154,8 @@ def saved(done: Edited, verb: str = "Saved") -> str:
 
 def next_run(job: JobView, before: datetime | None) -> str:
     """When the job runs next, in its own zone, and when it would have run."""
+    if job.closed_by is not None:
+        return f"Marked as {job.status} by hand: nothing goes out by itself."
     if job.status is JobStatus.PAUSED:
         return "Switched off: nothing starts by its schedule until it is switched on."
     if job.next_run_at is None:
@@ -169,6 +173,25 @@ def _when(job: JobView, at: datetime) -> str:
 def _is_our_clock(job: JobView, at: datetime) -> bool:
     """Whether the page's own zone shows the same."""
     return at.astimezone(zone()).utcoffset() == at.astimezone(ZoneInfo(job.timezone)).utcoffset()
+
+
+def goes_out(job: JobView) -> str:
+    """`goes out Fri 27 Nov 10:00 (in 4 days)`, of a job that runs once and is to come."""
+    if job.next_run_at is None:
+        return "nothing goes out"
+    verb = "goes out" if job.verb == "Send now" else "runs"
+    return f"{verb} {_when(job, job.next_run_at)} ({_distance(job.next_run_at)})"
+
+
+def _distance(at: datetime) -> str:
+    """`in 4 days` beyond one, else as the table says it."""
+    days = (at.astimezone(zone()).date() - moment().astimezone(zone()).date()).days
+    return f"in {days} days" if days > 1 else due(at, moment(), zone())
+
+
+def send_time(job: JobView) -> datetime | None:
+    """When a job that runs once is, or was, to run."""
+    return parse(job.schedule).at if job.kind is Kind.ONCE else None
 
 
 def _was(job: JobView, before: datetime | None) -> str:
@@ -189,6 +212,9 @@ def register(app: Flask) -> None:
         catch_up_words=CATCH_UPS,
         in_words=value,
         zone_before=zone_before,
+        status_words=STATUSES,
+        goes_out=goes_out,
+        send_time=send_time,
     )
     app.add_template_filter(origin, "origin")
     app.add_template_filter(sentence, "sentence")

@@ -187,6 +187,6 @@ def _record(
 
 
 def _bare(error: Exception) -> execution.Outcome:
-    """What is recorded in the place of an outcome that Postgres refuses."""
+    """What is recorded in the place of an outcome that Postgres refuses; what has run is not repeated."""
     detail = f"The task ended, and its outcome could not be stored: {type(error).__name__}"
-    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, detail)
+    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, detail, may_retry=False)

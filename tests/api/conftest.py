@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,8 @@ from console import Params, Result, Run, task
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.states import ActorKind, Role
+from console.plugins.messages import events
+from console.plugins.messages.events import NewEvent
 from console.services import dispatch, jobs, orgs, people
 from console.services.jobs import NewJob
 
@@ -118,6 +120,12 @@ def port(app: APIFlask) -> Iterator[int]:
 def make_job(app: APIFlask, org: Org, task_name: str = "greet_somebody", **values: Any) -> UUID:
     with app.app_context():
         return jobs.create(org.actor, NewJob(task=task_name, **values), now=utc_now()).id
+
+
+def make_event(app: APIFlask, org: Org, **values: Any) -> UUID:
+    with app.app_context():
+        new = NewEvent(**{"name": "Hamlet", "starts_at": utc_now() + timedelta(days=30), **values})
+        return events.create(org.actor, new, now=utc_now()).id
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Whatever is sent, the answer is one that the description knows, and never a 500."""
 
+from collections.abc import Mapping
 from datetime import timedelta, timezone
-from uuid import UUID
 
 import pytest
 import schemathesis
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from .conftest import Org, make_job
+from .conftest import Org, make_event, make_job
 from .test_description import CONTRACT
 
 # A cursor of the right shape may be none that was handed out, a text one that Postgres can't hold.
@@ -32,6 +32,7 @@ def test_every_answer_is_as_described(app: APIFlask, org: Org, method: str, path
     description = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     headers = {"Authorization": f"Bearer {org.admin.token}"}
     job_id = make_job(app, org, schedule={"type": "once", "at": "2199-01-01T00:00:00Z"})
+    known = {"job_id": str(job_id), "event_id": str(make_event(app, org)), "name": TASK, "number": 1}
 
     @settings(
         max_examples=50,
@@ -43,15 +44,14 @@ def test_every_answer_is_as_described(app: APIFlask, org: Org, method: str, path
     @given(case=description[path][method].as_strategy(), is_known=st.booleans(), at=MOMENTS)
     def conforms(case: schemathesis.Case, is_known: bool, at: str) -> None:
         if is_known:
-            _name_what_is_there(case, job_id, at)
+            _name_what_is_there(case, known, at)
         case.call_and_validate(headers=headers, excluded_checks=BEYOND_SCHEMAS)
 
     conforms()
 
 
-def _name_what_is_there(case: schemathesis.Case, job_id: UUID, at: str) -> None:
+def _name_what_is_there(case: schemathesis.Case, known: Mapping[str, str | int], at: str) -> None:
     """Lets what is behind the look for a job or task be reached as well."""
-    known = {"job_id": str(job_id), "name": TASK, "number": 1}
     for name in known.keys() & case.path_parameters.keys():
         case.path_parameters[name] = known[name]
     if case.query:

@@ -13,6 +13,8 @@ from console.core.reasons import Reason
 CONTRACT = {
     ("get", "/api/v1/scheduler/jobs"),
     ("post", "/api/v1/scheduler/jobs"),
+    ("get", "/api/v1/scheduler/jobs/export"),
+    ("post", "/api/v1/scheduler/jobs/import"),
     ("get", "/api/v1/scheduler/jobs/{job_id}"),
     ("patch", "/api/v1/scheduler/jobs/{job_id}"),
     ("delete", "/api/v1/scheduler/jobs/{job_id}"),
@@ -29,9 +31,20 @@ CONTRACT = {
     ("post", "/api/v1/scheduler/manual-trigger"),
     ("get", "/api/v1/scheduler/status"),
     ("get", "/api/v1/scheduler/heartbeat"),
+    ("post", "/api/v1/scheduler/tick"),
     ("get", "/api/v1/runs"),
     ("get", "/api/v1/runs/{run_id}"),
     ("get", "/api/v1/runs/{run_id}/log"),
+    ("get", "/api/v1/events"),
+    ("post", "/api/v1/events"),
+    ("get", "/api/v1/events/{event_id}"),
+    ("patch", "/api/v1/events/{event_id}"),
+    ("delete", "/api/v1/events/{event_id}"),
+    ("post", "/api/v1/events/import"),
+    ("get", "/api/v1/message-types/{message_type}"),
+    ("put", "/api/v1/message-types/{message_type}"),
+    ("get", "/api/v1/message-settings"),
+    ("put", "/api/v1/message-settings"),
 }
 
 

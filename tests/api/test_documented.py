@@ -9,7 +9,9 @@ from pathlib import Path
 import requests
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
+from console.db.session import db
 from tests.factories import one, rows
 
 from .conftest import Org
@@ -54,6 +56,15 @@ def lines(example: str) -> Iterator[str]:
     yield from (line for line in example.replace("\\\n", " ").splitlines() if line.strip())
 
 
+def unknown_run(org: Org) -> str:
+    """A run of the only job whose end is unknown."""
+    job_id = one("SELECT id FROM jobs")
+    run_id = org.operator.post(f"/scheduler/jobs/{job_id}/send-now").json["id"]
+    db.session.execute(text("UPDATE runs SET state = 'unknown'"))
+    db.session.commit()
+    return str(run_id)
+
+
 def test_the_examples_work_one_after_the_other(app: APIFlask, org: Org, port: int, tmp_path: Path) -> None:
     base = f"http://127.0.0.1:{port}/api/v1"
     known = {
@@ -65,6 +76,8 @@ def test_the_examples_work_one_after_the_other(app: APIFlask, org: Org, port: in
     for line in (line for example in EXAMPLES for line in lines(example)):
         if "$JOB" in line:
             known["$JOB"] = str(one("SELECT id FROM jobs"))
+        if "$RUN" in line:
+            known["$RUN"] = unknown_run(org)
         for name, value in known.items():
             line = line.replace(name, value)
         answer = run(line, tmp_path)

@@ -3,19 +3,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from apiflask import APIFlask
 
-from tests.factories import one
+from tests.factories import UNKNOWN_ID, one
 
 from .conftest import Org, assert_problem, make_job
 
 JOB_FIELDS = {
     "id", "key", "name", "task", "kind", "category", "subject", "status", "status_reason", "schedule",
     "timezone", "next_run_at", "revision", "applied_revision", "is_registered", "needs_approval",
-    "last_run", "as_of",
+    "last_run", "as_of", "recipient", "message_type", "subject_id", "status_note", "closed_by",
 }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_another_orgs_job_is_not_found(org: Org, other_org: Org, job_id: UUID) -
     assert org.viewer.get("/runs").json["runs"] == []
 
 
-@pytest.mark.parametrize("job", [str(uuid4()), "nonsense", "123", "%00", "' OR 1=1"])
+@pytest.mark.parametrize("job", [UNKNOWN_ID, "nonsense", "123", "%00", "' OR 1=1"])
 def test_an_unknown_or_malformed_id_is_not_found(org: Org, job: str) -> None:
     assert_problem(org.viewer.get(f"/scheduler/jobs/{job}"), 404)
 

@@ -1,6 +1,6 @@
 """Runs and their logs for programs."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from apiflask import APIFlask
@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from console.db.session import db
 from console.worker.execute import execute
+from tests.factories import UNKNOWN_ID
 
 from .conftest import Org, assert_problem, make_job
 
@@ -15,7 +16,7 @@ RUN_FIELDS = {
     "id", "job_id", "task", "trigger", "state", "reason_code", "reason", "slot", "requested_at",
     "queued_at", "started_at", "finished_at", "duration_seconds", "attempt", "dry_run", "args", "result",
     "error", "progress", "changes", "executed_by", "revision",
-    "decision",
+    "decision", "resolved",
 }  # fmt: skip
 
 
@@ -119,13 +120,13 @@ def test_another_orgs_run_is_not_found(other_org: Org, run_id: UUID) -> None:
     assert other_org.admin.get("/runs").json["runs"] == []
 
 
-@pytest.mark.parametrize("run", [str(uuid4()), "nonsense"])
+@pytest.mark.parametrize("run", [UNKNOWN_ID, "nonsense"])
 def test_an_unknown_run_is_not_found(org: Org, run: str) -> None:
     assert_problem(org.viewer.get(f"/runs/{run}"), 404)
     assert_problem(org.viewer.get(f"/runs/{run}/log"), 404)
 
 
-@pytest.mark.parametrize("job", ["greet_somebdy", str(uuid4())])
+@pytest.mark.parametrize("job", ["greet_somebdy", UNKNOWN_ID])
 def test_an_unknown_job_is_not_found_and_gets_suggestions(org: Org, run_id: UUID, job: str) -> None:
     problem = assert_problem(org.viewer.get(f"/runs?job={job}"), 404, "job")
     assert problem["reason_code"] == "UNKNOWN_TASK"

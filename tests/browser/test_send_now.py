@@ -38,7 +38,7 @@ def test_a_click_walks_through_its_states_without_a_reload_and_its_mail_is_in_th
     page.evaluate("window.untouched = true")
     seen.forget()
     row = page.locator(f"#job-{job.id}")
-    expect(row.locator(".status")).to_have_text("Ready")
+    expect(row.locator(".status .state")).to_have_text("Ready")
     with held(crew.catcher):
         with held(crew.worker):
             row.get_by_role("button", name="Send now").click()

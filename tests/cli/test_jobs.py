@@ -43,7 +43,7 @@ def test_a_job_is_shown_with_its_arguments_recipient_and_note(console: Console, 
     assert json.loads(shown["args"]) == {"path": "/dev/null"}
     assert shown["recipient"] == "mara@example.com"
     assert shown["status_note"] == "rain?[1m"
-    assert "recipient" not in json.loads(console("job", "show", "sweep", "--json").out)
+    assert "args" not in json.loads(console("job", "show", "sweep", "--json").out)
 
 
 def test_an_unknown_job_gets_suggestions(console: Console, org: OrgOf) -> None:
@@ -101,6 +101,20 @@ def test_a_job_is_paused_resumed_and_deleted(console: Console, org: OrgOf) -> No
     assert "deleted" in console("job", "delete", "sweep").out
     assert one("SELECT deleted_at IS NOT NULL FROM jobs")
     assert console("job", "delete", "sweep").failed(1)
+
+
+def test_a_status_by_hand_needs_a_note_for_sent_and_says_what_can_be_had(
+    console: Console, org: OrgOf
+) -> None:
+    once = {"type": "once", "at": "2099-01-31T09:15:00+00:00"}
+    factories.job(org, "needs_recipient", key="hamlet", recipient="ana@example.com", schedule=once)
+    assert console("job", "status", "hamlet", "sent").failed(1, "note: say why it counts as sent")
+    assert console("job", "status", "hamlet", "failed").failed(1, "can become paused, sent, skipped")
+    assert console("job", "status", "hamlet", "gone").failed(2, "'gone' is not one of")
+    assert one("SELECT revision FROM jobs") == 1
+    assert "is sent." in console("job", "status", "hamlet", "sent", "--note", "told on the phone").out
+    assert one("SELECT status || ': ' || status_note FROM jobs") == "sent: told on the phone"
+    assert "is scheduled." in console("job", "status", "hamlet", "scheduled").out
 
 
 def test_an_unknown_org_is_named(console: Console, org: OrgOf) -> None:

@@ -4,13 +4,17 @@ import io
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
 
-from console.services import dispatch
+from console.core.clock import utc_now
+from console.core.states import Beating
+from console.services import dispatch, workers
 from tests import factories
 from tests.factories import OrgOf, one, rows
 
@@ -61,6 +65,15 @@ def saved(done: Done, *words: str) -> None:
 
 
 # set ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("report")
+def test_with_an_external_cron_alone_it_does_not_wait_and_says_what_it_waits_for(console: Console) -> None:
+    beat = workers.Beat(Beating.EXTERNAL_CRON, "cron", "host", 1, utc_now())
+    workers.beat(beat, now=utc_now() - timedelta(minutes=20))
+    begun = time.monotonic()
+    saved(console("schedule", "set", "morning-report", *NINE), "saved r2; waits for the next tick of the ext")
+    assert time.monotonic() - begun < 1.5
 
 
 @pytest.mark.usefixtures("report")

@@ -1,8 +1,10 @@
 """CSV as spreadsheets write it: with commas, semicolons or tabs; and what is no CSV."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from console.core.delimited import Unreadable, decoded, read
+from console.core.delimited import Unreadable, decoded, read, written
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -46,3 +48,22 @@ def test_only_utf_8_is_text_with_or_without_its_mark() -> None:
     with pytest.raises(Unreadable, match="CSV UTF-8") as caught:
         decoded("name\nZoë".encode("latin-1"))
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("begin", "=+-@\t\r'")
+def test_what_a_spreadsheet_would_calculate_is_marked_as_text(begin: str) -> None:
+    assert written([f"{begin}1+1"]).strip().lstrip('"').startswith(f"'{begin}")
+
+
+def test_what_is_no_formula_is_written_as_it_is_and_nothing_as_an_empty_cell() -> None:
+    assert written(["Hamlet", None, 3, 'a, "b"']) == 'Hamlet,,3,"a, ""b"""\r\n'
+
+
+@given(st.lists(st.text("=+-@\t\r\n',;\" ab\u00fc\u200b"), min_size=1, max_size=4))
+def test_what_was_written_is_read_again(cells: list[str]) -> None:
+    """But for the blanks around a cell, which reading takes away."""
+    columns = [f"c{number}" for number in range(len(cells) + 1)]
+    table = read(written(columns) + written(["x", *cells]), most=1)
+    (line,) = table.lines
+    found = [line.cells[name] for name in columns[1:]]
+    assert [cell.strip() for cell in found] == [cell.strip() for cell in cells]

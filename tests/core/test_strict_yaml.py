@@ -106,10 +106,10 @@ def test_an_escaped_nul_is_doubtful() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "{" * 200_000, "- " * 100_000, "? " * 100_000])
 def test_a_deep_nest_is_refused_at_once(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(Unreadable, match="more than 50 levels"):
         parse(text)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_billion_laughs_are_refused_at_once() -> None:

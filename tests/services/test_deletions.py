@@ -102,6 +102,20 @@ def test_what_came_due_before_has_its_record_and_what_passed_meanwhile_has_none(
     assert one("SELECT count(*) FROM runs") == 1, "nothing is run that passed while it was deleted"
 
 
+def test_a_click_that_a_deletion_cut_short_leaves_the_message_open_for_its_own_time(org: OrgOf) -> None:
+    factories.live_worker(now=NOON)
+    job = factories.job(org, schedule=once("2030-01-02T18:00:00+00:00"), now=NOON)
+    run = factories.run(org, job, now=NOON)
+    done = deletions.delete_matching(org.admin, ALL, now=NOON)
+    assert execution.claim(run.id, worker="w", offered=[run.task], now=NOON) is None
+    assert done.id
+    deletions.undo(org.admin, done.id, now=NOON + HOUR)
+    back = jobs.get(org.admin, job.id, now=NOON + HOUR)
+    assert (back.status, back.status_reason) == (JobStatus.SCHEDULED, None)
+    assert back.next_run_at == NOON + 6 * HOUR
+    assert rows("SELECT state, reason_code FROM runs") == [("skipped", "DELETED")]
+
+
 def test_after_a_day_a_deletion_stands(org: OrgOf) -> None:
     factories.job(org, now=NOON)
     done = deletions.delete_matching(org.admin, ALL, now=NOON)

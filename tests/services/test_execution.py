@@ -16,6 +16,7 @@ from console.db.session import db, transaction
 from console.services import execution, jobs, runs
 from console.services.views import RunView
 from console.worker import RunWorker
+from console.worker.execute import _record
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.processes import eventually
@@ -85,6 +86,20 @@ def test_text_that_postgres_cannot_hold_is_made_fit(org: OrgOf, worker: RunWorke
     run = finish(org, worker, "return_nul")
     assert run.state is RunState.SUCCEEDED
     assert run.result == {"summary": "a\ufffdb", "lone": "?"}
+
+
+def test_what_has_run_is_not_run_again_because_its_outcome_cannot_be_stored(
+    app: APIFlask, org: OrgOf
+) -> None:
+    factories.live_worker()
+    run = factories.run(org, factories.job(org, "tests.tasks.flaky"))
+    claim = execution.claim(run.id, worker="w", offered=[run.task], now=utc_now())
+    assert claim
+    nul = execution.Outcome(RunState.SUCCEEDED, result={"x": "\x00"})
+    assert _record(app, claim, nul, utc_now) is RunState.FAILED
+    (row,) = rows("SELECT state, reason_code, reason FROM runs")
+    assert (row.state, row.reason_code) == ("failed", "EXCEPTION")
+    assert "its outcome could not be stored" in row.reason
 
 
 @pytest.mark.parametrize("lines", [1, 1000])
@@ -163,7 +178,7 @@ def test_two_runs_of_one_job_that_end_at_once_leave_it_without_an_active_one(
     with transaction():
         execution._write(first, execution.Outcome(RunState.SUCCEEDED), utc_now())
         ending.start()
-        eventually(lambda: waiting_for_locks() > 0, 5)
+        eventually(lambda: waiting_for_locks() > 0)
     ending.join()
     assert rows("SELECT state FROM runs") == [("succeeded",), ("succeeded",)]
     assert jobs.get(org.admin, job.id, now=utc_now()).active_run is None

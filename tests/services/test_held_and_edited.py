@@ -4,15 +4,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 from redis import Redis
 from sqlalchemy import text
 
-from console.core.errors import Invalid
-from console.core.states import RunState, Trigger
+from console.core.errors import Invalid, Refused
+from console.core.reasons import Reason
+from console.core.states import JobStatus, RunState, Trigger
 from console.db.session import db
-from console.services import dispatch, edits, execution, jobs, pushing, triggers
+from console.services import dispatch, edits, execution, jobs, pushing, runs, triggers
 from console.services.edits import Change
-from console.services.views import JobView
+from console.services.views import JobView, RunView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 
@@ -20,6 +22,8 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 TASK = "tests.tasks.succeed"
+SENDS = "tests.tasks.needs_recipient"
+CLICK = triggers.Request(Trigger.MANUAL)
 
 
 def once(org: OrgOf, **fields: Any) -> JobView:
@@ -134,3 +138,113 @@ def test_of_two_slots_of_one_pass_the_later_waits_whatever_ids_they_were_given(
     passes(NOON + 2 * MINUTE + SECOND)
     found = [(row.slot, row.held_by) for row in rows("SELECT slot, held_by FROM runs ORDER BY slot")]
     assert found == [(NOON + MINUTE, None), (NOON + 2 * MINUTE, "buffer_one")]
+
+
+# A message, its click and its slot -----------------------------------------------------------------
+
+
+def message(org: OrgOf, **fields: Any) -> JobView:
+    """A message that goes out in an hour."""
+    at = {"type": "once", "at": NOON + HOUR}
+    return factories.job(org, SENDS, schedule=at, recipient="ana@x.example", now=NOON, **fields)
+
+
+def click(org: OrgOf, job: JobView, now: datetime, **fields: Any) -> RunView:
+    factories.live_worker(now=now)
+    return triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL, **fields), now=now)
+
+
+def ended(run: RunView, state: RunState, now: datetime, reason: Reason | None = None) -> RunState | None:
+    claim = execution.claim(run.id, worker="w", offered=[run.task], now=now)
+    assert claim
+    return execution.finish(claim, execution.Outcome(state, reason), now=now)
+
+
+@pytest.mark.parametrize("overlap", ["skip", "allow_all", "buffer_one", "cancel_other"])
+def test_a_message_that_is_on_its_way_by_a_click_does_not_go_out_at_its_time_too(
+    org: OrgOf, redis: Redis, overlap: str
+) -> None:
+    job = message(org, overlap=overlap)
+    run = click(org, job, NOON + HOUR - SECOND)
+    passes(NOON + HOUR)
+    shown = jobs.get(org.admin, job.id, now=NOON + HOUR)
+    assert shown.status == "scheduled" and shown.active_run and shown.active_run.id == run.id
+    assert ended(run, RunState.SUCCEEDED, NOON + HOUR + SECOND) is RunState.SUCCEEDED
+    passes(NOON + 2 * HOUR)
+    assert states() == [("succeeded", None), ("skipped", "OVERLAP")]
+    assert jobs.get(org.admin, job.id, now=NOON + 2 * HOUR).status == "sent"
+
+
+def test_what_waits_for_its_next_attempt_is_not_called_skipped_when_its_time_comes(
+    org: OrgOf, redis: Redis
+) -> None:
+    at = {"type": "once", "at": NOON + HOUR}
+    job = factories.job(org, "tests.tasks.post", schedule=at, recipient="ana@x.example", now=NOON)
+    run = click(org, job, NOON + HOUR - SECOND)
+    assert ended(run, RunState.FAILED, NOON + HOUR - SECOND, Reason.SEND_FAILED) is RunState.RETRYING
+    dispatch.dispatch(scheduler="s", now=NOON + HOUR)
+    assert one("SELECT status FROM jobs") == "retrying"
+    assert states() == [("retrying", "SEND_FAILED"), ("skipped", "OVERLAP")]
+
+
+def test_a_dry_run_does_not_keep_a_message_from_going_out_at_its_time(org: OrgOf, redis: Redis) -> None:
+    job = factories.job(org, TASK, schedule={"type": "once", "at": NOON + HOUR}, now=NOON)
+    dry = click(org, job, NOON + HOUR - SECOND, dry_run=True)
+    passes(NOON + HOUR)
+    assert states() == [("queued", None), ("queued", None)]
+    assert ended(dry, RunState.SUCCEEDED, NOON + HOUR) is RunState.SUCCEEDED
+    real = runs.get(org.admin, one("SELECT id FROM runs WHERE NOT dry_run"), now=NOON + HOUR)
+    assert ended(real, RunState.SUCCEEDED, NOON + HOUR) is RunState.SUCCEEDED
+    assert one("SELECT status FROM jobs") == "sent"
+
+
+@pytest.mark.parametrize("hand", ["click", "close"])
+def test_a_message_that_a_scheduler_is_letting_go_this_moment_is_on_its_way(
+    app: APIFlask, org: OrgOf, redis: Redis, hand: str
+) -> None:
+    """The scheduler has the run and waits for the job; whoever has the job can't take the run back."""
+    job = message(org, jitter_seconds=3600)
+    passes(NOON + HOUR)
+    now = NOON + HOUR + SECOND
+    factories.live_worker(now=now)
+    with db.engine.connect() as scheduler, pytest.raises(Refused) as refused:
+        scheduler.execute(text("SELECT id FROM runs WHERE held_by = 'jitter' FOR UPDATE"))
+        if hand == "click":
+            triggers.send_now(org.admin, job.id, CLICK, now=now)
+        else:
+            edits.edit(org.admin, job.id, Change(status=JobStatus.SKIPPED), now=now)
+    assert refused.value.reason is Reason.OVERLAP
+    assert rows("SELECT held_by, trigger FROM runs") == [("jitter", "schedule")]
+    assert one("SELECT status FROM jobs") == "scheduled"
+
+
+@pytest.mark.parametrize("status", [JobStatus.SENT, JobStatus.SKIPPED])
+def test_what_came_due_this_moment_gives_way_to_whoever_says_that_it_is_over(
+    org: OrgOf, redis: Redis, status: JobStatus
+) -> None:
+    job, now = message(org), NOON + HOUR + SECOND
+    done = edits.edit(org.admin, job.id, Change(status=status, note="by phone"), now=now)
+    assert (done.job.status, done.job.closed_by, done.job.active_run) == (status, org.admin.name, None)
+    passes(now + SECOND)
+    (run,) = rows("SELECT slot, state, reason_code, reason FROM runs")
+    assert tuple(run) == (
+        NOON + HOUR,
+        "skipped",
+        "NOT_DUE",
+        f"Its job was marked as {status} before it could start.",
+    )
+    assert one("SELECT status FROM jobs") == status
+
+
+def test_a_message_that_is_moved_as_it_comes_due_goes_once_and_the_caution_says_so(
+    org: OrgOf, redis: Redis
+) -> None:
+    job, now = message(org), NOON + HOUR + SECOND
+    done = edits.edit(org.admin, job.id, Change(send_at=NOON + 5 * HOUR), now=now)
+    assert [caution.text for caution in done.cautions] == [
+        "It had come due at its old time already and is on its way; it runs again only if that fails."
+    ]
+    run = runs.get(org.admin, one("SELECT id FROM runs"), now=now)
+    assert ended(run, RunState.SUCCEEDED, now) is RunState.SUCCEEDED
+    passes(NOON + 6 * HOUR)
+    assert states() == [("succeeded", None)]

@@ -181,7 +181,7 @@ def test_a_user_of_another_org_is_not_found(org: OrgOf) -> None:
 # Passwords and sessions
 
 
-def test_passwords_are_kept_as_argon2id(org: OrgOf) -> None:
+def test_passwords_are_kept_as_argon2id(costly_passwords: None, org: OrgOf) -> None:
     factories.person(org)
     kept = one("SELECT password_hash FROM users")
     parameters = extract_parameters(kept)

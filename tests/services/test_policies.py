@@ -155,7 +155,7 @@ def test_the_end_of_a_run_rings_the_bell_only_when_another_one_may_wait_for_it(
     one_pass(NOON + 2 * HOUR)
     listener.drain()
     end(claim, NOON + 2 * HOUR)
-    assert eventually(listener.drain, 2) == 1
+    assert eventually(listener.drain) == 1
     one_pass(NOON + 2 * HOUR)
     end(start(found(org)[1].id, NOON + 2 * HOUR), NOON + 2 * HOUR)
     assert listener.drain() == 0
@@ -187,7 +187,7 @@ def test_an_end_that_meets_the_decision_of_the_next_slot_still_rings_the_bell(
         wait_for_lock()
         planning.write(due, trigger=Trigger.SCHEDULE, scheduler="s", now=NOON + 2 * HOUR, acknowledges=True)
     ending.join()
-    assert eventually(listener.drain, 2) == 1
+    assert eventually(listener.drain) == 1
     assert one("SELECT active_run_id = (SELECT id FROM runs WHERE held_by IS NOT NULL) FROM jobs")
     one_pass(NOON + 2 * HOUR)
     assert states(org)[1] == ("queued", None, "OVERLAP")
@@ -201,7 +201,7 @@ def wait_for_lock() -> None:
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(connection.execute(waiting).scalar())
 
-    eventually(is_waiting, 5)
+    eventually(is_waiting)
 
 
 def test_passes_at_once_hold_one_slot_and_lose_none(app: APIFlask, org: OrgOf) -> None:

@@ -115,6 +115,24 @@ def test_a_run_that_is_not_the_job_s_last_settles_itself_alone(org: OrgOf) -> No
     assert last and (last.id, last.state) == (second.id, RunState.UNKNOWN)
 
 
+def test_one_that_arrived_is_sent_although_it_could_not_be_sent_again_meanwhile(org: OrgOf) -> None:
+    job = once(org)
+    run = lost(org, job)
+    again = factories.run(org, job, now=NOON, override=True)
+    found = execution.claim(again.id, worker="w", offered=[again.task], now=NOON)
+    assert found
+    failed = execution.Outcome(RunState.FAILED, Reason.SEND_FAILED, may_retry=False)
+    execution.finish(found, failed, now=NOON)
+    assert now_of(org, job).status is JobStatus.FAILED
+    settle(org, run, True)
+    after = now_of(org, job)
+    assert after.status is JobStatus.SENT
+    assert after.last_run and (after.last_run.id, after.last_run.state) == (again.id, RunState.FAILED)
+    with pytest.raises(Refused) as refused:
+        factories.run(org, job, now=LATER)
+    assert refused.value.reason is Reason.ALREADY_SENT
+
+
 def test_a_message_that_somebody_has_put_on_the_schedule_again_stays_there(org: OrgOf) -> None:
     job = once(org)
     run = lost(org, job)

@@ -24,7 +24,7 @@ from console.core.settings import Settings
 from console.core.states import Role
 from console.db.session import db
 from console.queue import queues
-from console.services import mail, outbox
+from console.services import deletions, jobs, mail, outbox
 from tests import factories
 from tests.factories import OrgOf, one
 
@@ -165,6 +165,7 @@ class Things:
     number: int = 1
     message_type: str = "INIT"
     event_id: UUID = field(default_factory=uuid4)
+    deletion_id: UUID = field(default_factory=uuid4)
 
     def fill(self, rule: Rule) -> str:
         """The address of the rule with these ids in it."""
@@ -182,7 +183,10 @@ def things(org: OrgOf) -> Things:
     # One that is over has no messages to come, which would stand among the jobs.
     event = factories.event(org, "Confidential event", starts_at=utc_now() - timedelta(days=60))
     mail_id = catch(org, "Confidential mail", run_id=run.id)
-    return Things(job.id, run.id, mail_id, event_id=event.id)
+    jobs.delete(org.admin, factories.job(org, key="confidential_key").id, now=utc_now())
+    (deletion,) = deletions.recent(org.admin, now=utc_now())
+    assert deletion.id
+    return Things(job.id, run.id, mail_id, event_id=event.id, deletion_id=deletion.id)
 
 
 def rules(app: Flask, method: str) -> list[Rule]:

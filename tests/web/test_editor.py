@@ -81,7 +81,7 @@ def test_with_htmx_the_place_is_shown_anew_with_a_notice_and_the_way_back(
     assert answer.headers["HX-Retarget"] == places[region]
     assert json.loads(answer.headers["HX-Trigger-After-Settle"]) == {
         "jobs-changed": {},
-        "schedule-saved": {"job": str(job.id)},
+        "schedule-saved": {"job": str(job.id), "opener": f"job-{job.id}-edit"},
     }
     assert "Saved r2. Next run:" in words(part(answer, "notices"))
     assert f'hx-post="/jobs/{job.id}/undo"' in answer.text

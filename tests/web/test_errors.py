@@ -1,13 +1,12 @@
 """An error page says what happened and what to do, and never how the console is made."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from tests.factories import OrgOf, one
+from tests.factories import UNKNOWN_ID, OrgOf, one
 from tests.web.conftest import DEAD_POSTGRES, Things, Visitor, csrf_of, words
 from tests.web.test_security import break_help
 
@@ -21,7 +20,14 @@ def assert_plain(text: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/jobs/not-an-id", "/jobs/", f"/jobs/{uuid4()}", f"/runs/{uuid4()}", f"/outbox/{uuid4()}"],
+    [
+        "/nothing",
+        "/jobs/not-an-id",
+        "/jobs/",
+        f"/jobs/{UNKNOWN_ID}",
+        f"/runs/{UNKNOWN_ID}",
+        f"/outbox/{UNKNOWN_ID}",
+    ],
 )
 def test_an_address_where_nothing_is(operator: Visitor, path: str) -> None:
     answer = operator.get(path)

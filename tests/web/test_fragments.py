@@ -21,10 +21,14 @@ from tests.web.conftest import Things, Visitor, catch, change, part, rules, word
 
 KEY = "0123456789abcdef0123456789abcdef"
 PAGES = {
+    "deletions.confirm_fragment": "/deletions/new",
+    "deletions.count": "/deletions/new",
     "jobs.table": "/",
     "jobs.job": "/jobs/{job_id}",
     "jobs.confirm_fragment": "/jobs/{job_id}/send-now",
     "editor.fragment": "/jobs/{job_id}/schedule",
+    "row_edits.time_fragment": "/jobs/{job_id}/time",
+    "row_edits.status_fragment": "/jobs/{job_id}/status",
     "editor.preview": "/jobs/{job_id}/schedule",
     "schedules.listing": "/schedules",
     "schedules.timeline": "/schedules",
@@ -33,8 +37,20 @@ PAGES = {
     "workers.fleet": "/workers",
     "outbox.table": "/outbox",
     "pulse.pulse": "/help",
+    "events.table": "/events",
+    "events.event": "/events/{event_id}",
+    "events.confirm_fragment": "/events/{event_id}/delete",
 }
-VERSIONED = ("jobs.table", "jobs.job", "schedules.listing", "runs.table", "runs.run", "outbox.table")
+VERSIONED = (
+    "jobs.table",
+    "jobs.job",
+    "schedules.listing",
+    "runs.table",
+    "runs.run",
+    "outbox.table",
+    "events.table",
+    "events.event",
+)
 POLL = re.compile(r'hx-get="([^"]+)"')
 
 
@@ -46,7 +62,7 @@ def _still() -> Iterator[None]:
 
 
 def page_of(endpoint: str, things: Things) -> str:
-    return PAGES[endpoint].format(job_id=things.job_id, run_id=things.run_id)
+    return PAGES[endpoint].format(**vars(things))
 
 
 def fragment_of(app: APIFlask, endpoint: str, things: Things) -> str:

@@ -168,7 +168,8 @@ def test_an_empty_table_teaches_and_a_search_without_a_find_leads_back(operator:
 
 def test_names_subjects_and_notes_are_text_and_never_markup(operator: Visitor, org: OrgOf) -> None:
     evil = "<script>alert(1)</script>"
-    job = factories.job(org, name=evil, subject=evil, recipient=f"{evil}@x.example")
+    job = factories.job(org, name=evil, subject=evil)
+    change("UPDATE jobs SET recipient = :address", address=f"{evil}@x.example")
     edits.set_paused(org.admin, job.id, True, note=evil, now=utc_now())
     for path in ("/", f"/jobs/{job.id}", f"/jobs/{job.id}/send-now"):
         answer = operator.get(path)
@@ -216,7 +217,7 @@ def test_another_orgs_things_are_nowhere(
         path = things.fill(rule)
         theirs, unknown = stranger.get(path), stranger.get(NOTHING.fill(rule))
         assert "Confidential" not in theirs.text and "Sweep the stage" not in theirs.text, path
-        if rule.arguments:
+        if rule.arguments - {"message_type"}:  # every org has each type
             asked += 1
             assert theirs.status_code == unknown.status_code == 404, path
             assert operator.get(path).status_code == 200, path

@@ -17,7 +17,8 @@ NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 
 
 def definition(schedule: dict[str, Any], timezone: str = "UTC", **fields: Any) -> Definition:
-    held = {"name": "n", "task": "t", "args": {}, "enabled": True, "overlap": "skip", "catch_up": "latest"}
+    held: dict[str, Any] = {"name": "n", "task": "t", "subject": "", "recipient": None, "args": {}}
+    held |= {"enabled": True, "overlap": "skip", "catch_up": "latest"}
     spans = {"catch_up_window_seconds": None, "jitter_seconds": None}
     return Definition(schedule=schedule, timezone=timezone, **{**held, **spans, **fields})
 

@@ -99,4 +99,5 @@ Instant = Annotated[
 Limit = Annotated[int, Field(ge=1, le=MOST, description="How many at most.")]
 Cursor = Annotated[str, Field(min_length=1, max_length=1000, description="`next_cursor` of the page before.")]
 Text = Annotated[str, Field(max_length=200)]
+Address = Annotated[str, Field(max_length=254)]
 Arguments = Annotated[dict[str, Any], Field(description="The task's arguments, by name.")]

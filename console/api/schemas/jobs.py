@@ -1,13 +1,14 @@
 """Jobs: the filter of the table, a new one, a change, and the row."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
 from console.api.schemas.common import (
     LIMIT,
+    Address,
     Arguments,
     Body,
     Cursor,
@@ -31,15 +32,18 @@ from console.api.schemas.schedules import (
 from console.core.cautions import Caution
 from console.core.errors import Invalid
 from console.core.reasons import Reason
-from console.core.states import JobStatus, Kind, RunState
+from console.core.states import JobStatus, Kind, MessageType, RunState
 from console.services.edits import Change, Edited
+from console.services.job_files import Format
 from console.services.jobs import NewJob
 from console.services.views import JobPage, JobView, LastRun
 
-CHANGED = ("send_at", "status", "schedule", "timezone", "args", "name")
+CHANGED = ("send_at", "status", "schedule", "timezone", "args", "name", "subject", "recipient")
+
+About = Annotated[str, Field(max_length=500)]
 
 
-class JobQuery(In):
+class JobChoice(In):
     """Which jobs: all that match every given filter."""
 
     status: JobStatus | None = None
@@ -48,8 +52,25 @@ class JobQuery(In):
     q: Text | None = Field(None, description="Searches name, key, task, subject and recipient.")
     since: Moment | None = Field(None, alias="from", description="Next run at this instant or later.")
     until: Moment | None = Field(None, alias="to", description="Next run at this instant or before.")
+    message_type: MessageType | None = None
+    event: UUID | None = Field(None, description="The id of the event that messages are about.")
+    recipient: Address | None = Field(None, description="A whole mail address.")
+    settled: bool = Field(
+        False, description="Also messages that need not go out because what they ask for is known."
+    )
+
+
+class JobQuery(JobChoice):
+    """A page of them."""
+
     limit: Limit = LIMIT
     cursor: Cursor | None = None
+
+
+class ExportQuery(JobChoice):
+    """All of them, as a file."""
+
+    format: Format = Format.CSV
 
 
 class JobIn(Body):
@@ -61,7 +82,8 @@ class JobIn(Body):
     args: Arguments = Field(default_factory=dict)
     schedule: ScheduleIn = ScheduleIn(type="manual")
     timezone: Text | None = Field(None, description="An IANA zone; the org's when left out.")
-    subject: Annotated[str, Field(max_length=500)] = Field("", description="What the job is about.")
+    subject: About = Field("", description="What the job is about.")
+    recipient: Address | None = Field(None, description="The mail address that a message goes to.")
 
     def as_new(self) -> NewJob:
         """What the service takes."""
@@ -73,6 +95,7 @@ class JobIn(Body):
             schedule=self.schedule.shape,
             timezone=self.timezone or self.schedule.timezone,
             subject=self.subject,
+            recipient=self.recipient,
             overlap=self.schedule.overlap,
             catch_up=self.schedule.catch_up,
             catch_up_window_seconds=self.schedule.catch_up_window_seconds,
@@ -92,14 +115,20 @@ class JobPatch(Body):
     )
 
     send_at: Moved | None = Field(None, description="When a job that runs once shall run.")
-    status: Literal["paused", "scheduled"] | None = Field(
-        None, description="`paused` takes it out of its schedule, `scheduled` puts it back."
+    status: Annotated[JobStatus, Field(strict=False)] | None = Field(
+        None,
+        description="`paused` takes it out of its schedule, `scheduled` puts it back or opens it again. One "
+        "that runs once can also be marked as `sent`, which needs a `note`, or `skipped`.",
     )
     schedule: SchedulePatch | None = None
     timezone: Text | None = Field(None, description="The same as in `schedule`.")
     args: Arguments | None = Field(None, description="Replace the job's own.")
     name: Text | None = Field(None, description="What people call it.")
-    note: Why | None = Field(None, description="Why it is paused; its row shows it.")
+    subject: About | None = Field(None, description="What the job is about.")
+    recipient: Address | None = Field(
+        None, description="The mail address that a message goes to; an empty one takes it away."
+    )
+    note: Why | None = Field(None, description="Why it has this status; its row shows it.")
     reason: Why | None = Field(None, description=REASON)
     revision: Seen | None = Field(None, description="The revision that you saw; a stale one is refused.")
 
@@ -112,13 +141,13 @@ class JobPatch(Body):
 
     def as_change(self) -> Change:
         """What the service takes; raises `Invalid` when two fields contradict each other."""
-        given = {name: getattr(self, name) for name in ("send_at", "args", "name")}
+        given = {name: getattr(self, name) for name in CHANGED if name not in ("schedule", "timezone")}
         wanted = {name: value for name, value in given.items() if value is not None}
         nested = self.schedule.wanted if self.schedule else {}
-        twice = {"timezone": self.timezone, "enabled": self.status and self.status == "scheduled"}
-        for name, value in twice.items():
-            if value is not None and nested.setdefault(name, value) != value:
-                raise _contradiction("status" if name == "enabled" else name, name)
+        if self.timezone is not None and nested.setdefault("timezone", self.timezone) != self.timezone:
+            raise _contradiction("timezone", "timezone")
+        if self.status and nested.pop("enabled", is_on := self.status is not JobStatus.PAUSED) != is_on:
+            raise _contradiction("status", "enabled")
         return Change(**wanted, **nested, note=self.note)
 
 
@@ -150,8 +179,13 @@ class JobOut(Out):
     kind: Kind
     category: str
     subject: str
+    recipient: str | None = Field(description="To whom a message goes.")
+    message_type: MessageType | None = Field(description="Of a message.")
+    subject_id: UUID | None = Field(description="The id of what a message is about, such as an event.")
     status: JobStatus
     status_reason: Reason | None
+    status_note: str | None = Field(description="Why it was paused, or closed by hand.")
+    closed_by: str | None = Field(description="Who marked it as sent or skipped; null when a run did.")
     schedule: dict[str, Any] = Field(
         description="Its type and fields, timezone, enabled, overlap, catch_up, catch_up_window_seconds "
         "and jitter_seconds."
@@ -175,8 +209,13 @@ class JobOut(Out):
             kind=job.kind,
             category=job.category,
             subject=job.subject,
+            recipient=job.recipient,
+            message_type=job.message_type,
+            subject_id=job.subject_id,
             status=job.status,
             status_reason=job.status_reason,
+            status_note=job.status_note,
+            closed_by=job.closed_by,
             schedule=_schedule(job),
             timezone=job.timezone,
             next_run_at=job.next_run_at,

@@ -165,7 +165,7 @@ class ImportQuery(In):
 class WarningOut(Out):
     """What may be meant but should be seen; it refuses nothing."""
 
-    code: str = Field(description="`TOO_OFTEN` or `SAME_MINUTE`.")
+    code: str = Field(description="`TOO_OFTEN`, `SAME_MINUTE`, `ALREADY_DUE` or `RULE`.")
     text: str
 
     @classmethod

@@ -13,7 +13,7 @@ def prepare() -> None:
 
 def register(app: Flask) -> None:
     """Adds the pages and their navigation; each further page goes here."""
-    from console.plugins.messages import subjects
+    from console.plugins.messages import restoring, subjects
     from console.plugins.messages.pages import (
         event_forms,
         event_imports,
@@ -24,6 +24,7 @@ def register(app: Flask) -> None:
     )
 
     registry.add_subjects(Subjects(subjects.offered, subjects.named))
+    registry.restoring = restoring.following
     registry.subject_pages = SubjectPages("event", "events.show", "events.edit", "event_id")
     registry.add_nav(NavItem("Events", "events.index", 10, ("events", "event_imports")))
     places = ("message_settings", "message_imports", "templates", "wizard")

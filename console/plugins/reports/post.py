@@ -28,7 +28,7 @@ def has_recipients(check: Check) -> Refusal | None:
 
 
 def send(run: Run, report: Report) -> Result:
-    """Mails the report, or says in a dry run what would be mailed; raises `SendFailed`."""
+    """Mails the report, or says in a dry run what would be mailed; raises as `mail.deliver`."""
     recipients = recipients_of(run.org_id, run.args.recipients)
     text, html = as_text(report), as_html(report)
     run.progress(1, 2, "computed")

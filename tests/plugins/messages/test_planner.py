@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from select import select
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,10 @@ from console.core.settings import Settings
 from console.core.states import JobStatus, MessageType, RunState, Trigger
 from console.db.session import db, reading, transaction
 from console.plugins.messages import events, planner, preferences
-from console.plugins.messages.models import Event, MessageSettings
+from console.plugins.messages.models import Event, MessageSettings, MessageTypeSettings
 from console.plugins.messages.planner import Planned
 from console.plugins.messages.views import EventView
-from console.services import dispatch, edits, execution, jobs, revisions, triggers
+from console.services import deletions, dispatch, edits, execution, jobs, revisions, triggers
 from console.services.edits import Change
 from console.services.views import JobFilter, JobView
 from console.services.wakeups import Bell
@@ -450,3 +450,32 @@ def in_memory(desk: Desk) -> list[Any]:
 
 def repr_of(row: tuple[Any, ...]) -> tuple[str, str]:
     return row[0], row[2]
+
+
+# Back from a deletion -----------------------------------------------------------------------------
+
+
+def test_messages_that_come_back_follow_what_became_of_their_events_and_of_the_settings(org: OrgOf) -> None:
+    moved, gone, other = made(org), made(org, name="Faust"), made(org, name="Woyzeck", crew=("bo@x.example",))
+    own = job_of(org, other, INIT)
+    edits.edit(org.admin, own.id, Change(send_at=ten(1, 19)), now=NOON)
+    before = times(org, other)
+    done = deletions.delete_matching(org.admin, JobFilter(with_settled=True), now=NOON)
+    change = {"starts_at": START + DAY, "contact_email": "bo@x.example", "load_in_at": LOAD_IN + DAY}
+    assert edit(org, moved, now=NOON + HOUR, **change) == Planned(), "what a person deleted stays away"
+    events.delete(org.admin, gone.id, now=NOON + HOUR)
+    assert done.id
+    deletions.undo(org.admin, done.id, now=NOON + 2 * HOUR)
+    assert times(org, moved) == {INIT: None, REMINDER: ten(1, 30), FOLLOW_UP: ten(2, 1)}
+    assert {job.recipient for job in all_of(org, moved)} == {"bo@x.example"}
+    assert job_of(org, moved, INIT, "bo@x.example").status_reason == Reason.HAS_LOAD_IN_TIME
+    assert all_of(org, gone) == []
+    assert times(org, other) == before and job_of(org, other, INIT).revision == own.revision + 1
+
+    done = deletions.delete_matching(org.admin, JobFilter(subject_id=other.id), now=NOON + 3 * HOUR)
+    with transaction():
+        late = {"lead_days": 2, "send_time": time(10), "changed_at": NOON + 4 * HOUR, "changed_by": "me"}
+        db.session.add(MessageTypeSettings(org_id=org.id, message_type=FOLLOW_UP, enabled=True, **late))
+    assert done.id
+    deletions.undo(org.admin, done.id, now=NOON + 5 * HOUR)
+    assert times(org, other) == {**before, FOLLOW_UP: ten(2, 1)}

@@ -167,6 +167,17 @@ def test_what_was_sent_goes_out_again_only_when_that_is_said(app: APIFlask, org:
     )
 
 
+def test_a_message_without_a_time_is_one_message_too(app: APIFlask, org: OrgOf, smtp: Smtp) -> None:
+    words = {"message_type": "FREE", "subject": "Hello", "text": "You"}
+    job = factories.job(org, "send_message", args=words, recipient=ANA)
+    run = click(org, job)
+    assert refused(org, job)[0] is Reason.OVERLAP
+    executed(app, org, run)
+    assert refused(org, job)[0] is Reason.ALREADY_SENT
+    executed(app, org, click(org, job, AGAIN))
+    assert len(smtp.messages) == 2
+
+
 def test_a_template_that_no_longer_works_is_said_before_and_stops_a_run_for_good(
     app: APIFlask, org: OrgOf, smtp: Smtp
 ) -> None:
