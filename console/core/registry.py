@@ -41,7 +41,7 @@ class NavItem:
 
 @dataclass(frozen=True)
 class SubjectPages:
-    """Where what jobs are about can be seen and changed: Flask's names for the pages, which take `argument`."""
+    """Where what jobs are about is seen and changed: Flask's names for the pages, which take `argument`."""
 
     noun: str
     show: str

@@ -143,7 +143,7 @@ def next_slot(schedule: Schedule, zone: ZoneInfo, after: datetime) -> datetime |
 
 
 def slot_after(schedule: Schedule, zone: ZoneInfo, slot: datetime, now: datetime) -> datetime | None:
-    """The first slot after `now` of those that follow `slot`, which is not later; an interval is not walked."""
+    """The first slot after `now` of those that follow `slot`, which is past; an interval is not walked."""
     if schedule.kind is not Kind.INTERVAL:
         return next_slot(schedule, zone, now)
     every = timedelta(seconds=schedule.every_seconds or 0)

@@ -39,6 +39,9 @@ CLAIM = text(
 STAYS = """(dry_run OR (kind = 'once' AND (
                 (status = 'paused' AND :state NOT IN ('succeeded', 'unknown'))
                 OR (status = 'sent' AND :state <> 'succeeded'))))"""
+# A click that came to nothing before the job's own time takes nothing from it: it still goes out then.
+AHEAD = """(kind = 'once' AND coalesce(next_run_at > :now, false)
+                AND :state NOT IN ('succeeded', 'unknown'))"""
 END = text(
     f"""
     WITH ended AS (
@@ -63,9 +66,11 @@ END = text(
             last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
             last_run_note = CASE WHEN dry_run THEN last_run_note
                                  ELSE nullif(concat_ws(' · ', CAST(:note AS text), lateness), '') END,
-            status = CASE WHEN {STAYS} THEN status WHEN kind = 'once' THEN :once_status
+            status = CASE WHEN {STAYS} THEN status WHEN {AHEAD} THEN 'scheduled'
+                          WHEN kind = 'once' THEN :once_status
                           WHEN status = 'paused' THEN status ELSE 'scheduled' END,
-            status_reason = CASE WHEN {STAYS} OR kind <> 'once' THEN status_reason ELSE :reason_code END,
+            status_reason = CASE WHEN {STAYS} OR kind <> 'once' THEN status_reason
+                                 WHEN NOT {AHEAD} THEN :reason_code END,
             status_note = CASE WHEN {STAYS} OR kind <> 'once' THEN status_note END,
             closed_by = CASE WHEN {STAYS} OR kind <> 'once' THEN closed_by END
         FROM ended WHERE jobs.id = ended.job_id

@@ -14,7 +14,7 @@ from console.core.errors import ConsoleError, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.schedule import parse
 from console.core.shift import later, shift
-from console.core.states import JobStatus, Role
+from console.core.states import JobStatus, Role, RunState
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
@@ -179,6 +179,9 @@ def _moved(job: Job, wish: Wish) -> datetime:
         raise Invalid(NOT_ONCE, reason=Reason.INVALID_SCHEDULE, fields={"schedule": [NOT_ONCE]})
     if job.status == JobStatus.SENT or job.closed_by is not None:
         raise Refused(f"It is over ({job.status}); a new time in its own row opens it again.")
+    if job.last_run_state == RunState.UNKNOWN:
+        word = "Nobody knows whether its last run sent it; open the run and say whether it arrived."
+        raise Refused(word, reason=Reason.OUTCOME_UNKNOWN)
     return wish.send_at or later(at, zone(job.timezone), wish.minutes or 0)
 
 

@@ -62,8 +62,7 @@ def settle(job_id: UUID, *, now: datetime) -> list[Ticket]:
         row = planning.lock_one(job_id, now)
         if row is None:
             return tickets
-        is_tick = workers.fleet(now).clock is Clock.EXTERNAL_CRON
-        trigger, name = (Trigger.TICK, TICKER) if is_tick else (Trigger.SCHEDULE, "scheduler")
+        trigger, name = _clock(now)
         done = planning.write([row], trigger=trigger, scheduler=name, now=now, acknowledges=False)
         tickets += done.tickets
         job = db.session.get(Job, job_id)
@@ -74,6 +73,12 @@ def settle(job_id: UUID, *, now: datetime) -> list[Ticket]:
     raise Refused(text, reason=Reason.SCHEDULER_DOWN)
 
 
+def _clock(now: datetime) -> tuple[Trigger, str]:
+    """The clock that would have come to the slots, and in whose name."""
+    is_tick = workers.fleet(now).clock is Clock.EXTERNAL_CRON
+    return (Trigger.TICK, TICKER) if is_tick else (Trigger.SCHEDULE, "scheduler")
+
+
 def settle_all(*which: ColumnElement[bool], now: datetime) -> list[Ticket]:
     """As `settle`, for all due slots of the jobs of which all this holds; raises `Refused` likewise."""
     tickets: list[Ticket] = []
@@ -81,9 +86,8 @@ def settle_all(*which: ColumnElement[bool], now: datetime) -> list[Ticket]:
         rows = planning.lock_these(now, BATCH, *which)
         if not rows:
             return tickets
-        done = planning.write(
-            rows, trigger=Trigger.SCHEDULE, scheduler="scheduler", now=now, acknowledges=False
-        )
+        trigger, name = _clock(now)
+        done = planning.write(rows, trigger=trigger, scheduler=name, now=now, acknowledges=False)
         tickets += done.tickets
     text = "More slots than a request may decide have come due undecided. Start a scheduler, then try again."
     raise Refused(text, reason=Reason.SCHEDULER_DOWN)

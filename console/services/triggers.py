@@ -13,21 +13,18 @@ from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused, UnknownTask
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
-from console.core.states import ACTIVE, JobStatus, Kind, Priority, Role, RunState, Trigger
+from console.core.states import Kind, Priority, Role, RunState, Trigger
 from console.core.tags import Tag
 from console.core.task import Check, Preview, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, holding, jobs, pushing, rules
+from console.services import audit, definitions, jobs, pushing, repeats, rules
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
 
 LONGEST_KEY = 200
-ON_ITS_WAY = "A run of this message is on its way already; wait for its outcome."
-REPEATABLE = (Reason.ALREADY_SENT, Reason.OUTCOME_UNKNOWN)
-"""The refusals that give way to “send again”."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def preflight_row(actor: Actor, job: Job, now: datetime) -> Preflight:
     """As `preflight`, of a row of the caller's transaction."""
     task = registry.get(job.task)
     refusal = _refusal(actor, job, Request(Trigger.MANUAL), job.args, now)
-    is_repeatable = refusal is not None and refusal.reason in REPEATABLE
+    is_repeatable = refusal is not None and refusal.reason in repeats.REPEATABLE
     again = _refusal(actor, job, AGAIN, job.args, now) if is_repeatable else None
     check = _check(actor, job, job.args, now)
     return Preflight(
@@ -191,7 +188,7 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
         text = "this task has no dry run"
         raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
     if job.kind == Kind.ONCE and not request.dry_run:
-        _withdraw_held(job, task, now)
+        repeats.withdraw_held(job, task, now)
     run_id = _insert(actor, job, task, request, args, now)
     if run_id is None:  # another click with this key came first, and has committed by now
         known = _known_run(actor, job, request)
@@ -232,8 +229,8 @@ def _refusal(
         return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
     if task.critical:
         return Refusal(Reason.APPROVAL_REQUIRED)
-    repeated = _repeated(job, task) if not request.dry_run else None
-    if repeated is not None and not (request.override and repeated.reason in REPEATABLE):
+    repeated = repeats.refusal_of(job, task) if not request.dry_run else None
+    if repeated is not None and not (request.override and repeated.reason in repeats.REPEATABLE):
         return repeated
     check = _check(actor, job, args, now)
     return rules.refusal_of((task.requires,), check) or rules.preview_of(task, check)[1]
@@ -246,39 +243,6 @@ def _check(actor: Actor, job: Job, args: Mapping[str, Any], now: datetime) -> Ch
 def _recipient(actor: Actor, job: Job) -> str | None:
     """A message goes to its own recipient or to nobody; what else sends, to whoever asks."""
     return job.recipient if job.message_type else job.recipient or actor.email
-
-
-def _repeated(job: Job, task: Task) -> Refusal | None:
-    """Why a message that goes out once must not simply go out once more."""
-    if not task.sends or (job.kind != Kind.ONCE and not job.message_type):
-        return None
-    if job.active_run_id is not None and _is_on_its_way(job):
-        return Refusal(Reason.OVERLAP, ON_ITS_WAY)
-    if job.last_run_state == RunState.UNKNOWN:
-        sentence = "Nobody knows whether its last run sent it; open the run and say whether it arrived."
-        return Refusal(Reason.OUTCOME_UNKNOWN, sentence)
-    # A message that waits for a person is one message too; what recurs goes out each time.
-    was_asked_for = job.kind == Kind.MANUAL and job.last_run_state == RunState.SUCCEEDED
-    if job.status != JobStatus.SENT and not was_asked_for:
-        return None
-    by = f" (marked as sent by {job.closed_by})" if job.closed_by else ""
-    return Refusal(Reason.ALREADY_SENT, f"This message was already sent{by}.")
-
-
-def _is_on_its_way(job: Job) -> bool:
-    """Whether it has a run that is more than held and no dry run; a held one gives way to a click."""
-    query = select(Run.id).where(
-        Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
-    )
-    return db.session.scalar(query.limit(1)) is not None
-
-
-def _withdraw_held(job: Job, task: Task | None, now: datetime) -> None:
-    """The same message must not go out again when what held it is over."""
-    sentence = "It was asked for by hand before it could start by itself."
-    holding.withdraw(job.id, reason=Reason.OVERLAP, sentence=sentence, now=now)
-    if task is not None and task.sends and holding.is_leaving(job.id):
-        raise Refused(f"{ON_ITS_WAY} {Reason.OVERLAP.advice}", reason=Reason.OVERLAP)
 
 
 def _insert(

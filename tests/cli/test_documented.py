@@ -33,6 +33,8 @@ def test_every_call_of_the_api_is_documented() -> None:
             path.removeprefix("/api/v1")
             .replace("{job_id}", "{id}")
             .replace("{run_id}", "{id}")
+            .replace("{event_id}", "{id}")
+            .replace("{message_type}", "{type}")
             .replace("{number}", "{n}")
         )
         assert f"`{method.upper()} {short}" in text, (method, short)

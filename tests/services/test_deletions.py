@@ -8,8 +8,8 @@ import pytest
 from apiflask import APIFlask
 
 from console.core.errors import Forbidden, NotFound, Refused
-from console.core.states import JobStatus, Kind, Role, RunState
-from console.services import deletions, dispatch, execution, jobs
+from console.core.states import Beating, JobStatus, Kind, Role, RunState
+from console.services import deletions, dispatch, execution, jobs, workers
 from console.services.deletions import CountMoved, DeletionView
 from console.services.views import JobFilter
 from tests import factories
@@ -114,6 +114,16 @@ def test_a_click_that_a_deletion_cut_short_leaves_the_message_open_for_its_own_t
     assert (back.status, back.status_reason) == (JobStatus.SCHEDULED, None)
     assert back.next_run_at == NOON + 6 * HOUR
     assert rows("SELECT state, reason_code FROM runs") == [("skipped", "DELETED")]
+
+
+def test_what_an_external_cron_had_not_come_to_yet_is_decided_as_its_tick_would(org: OrgOf) -> None:
+    workers.beat(workers.Beat(Beating.EXTERNAL_CRON, "cron", "host", 1, NOON), now=NOON)
+    at = NOON - timedelta(minutes=5)
+    factories.job(org, schedule=once(at.isoformat()), catch_up="none", now=at - HOUR)
+    assert deletions.delete_matching(org.admin, ALL, now=NOON).deleted == 1
+    assert rows("SELECT slot, state, trigger, requested_by FROM runs") == [
+        (at, "queued", "tick", "external cron")
+    ]
 
 
 def test_after_a_day_a_deletion_stands(org: OrgOf) -> None:

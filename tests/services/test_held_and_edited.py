@@ -248,3 +248,18 @@ def test_a_message_that_is_moved_as_it_comes_due_goes_once_and_the_caution_says_
     assert ended(run, RunState.SUCCEEDED, now) is RunState.SUCCEEDED
     passes(NOON + 6 * HOUR)
     assert states() == [("succeeded", None)]
+
+
+def test_a_click_that_came_to_nothing_takes_nothing_from_the_time_to_come(org: OrgOf, redis: Redis) -> None:
+    job = once(org)
+    factories.live_worker(now=NOON)
+    run = triggers.send_now(org.admin, job.id, CLICK, now=NOON)
+    claim = execution.claim(run.id, worker="w", offered=[TASK], now=NOON)
+    assert claim
+    execution.finish(claim, execution.Outcome(RunState.FAILED, Reason.SEND_FAILED), now=NOON + SECOND)
+    found = jobs.get(org.admin, job.id, now=NOON + SECOND)
+    assert (found.status, found.status_reason) == (JobStatus.SCHEDULED, None)
+    assert found.last_run and found.last_run.state is RunState.FAILED
+    assert JobStatus.PAUSED in found.choices, "it can still be held back"
+    passes(NOON + HOUR)
+    assert states() == [("failed", "SEND_FAILED"), ("queued", None)]
