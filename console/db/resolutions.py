@@ -13,6 +13,9 @@ from console.db.session import db
 BECOMES_SENT = (
     ":is_good AND kind = 'once' AND (status = 'failed' OR (status = 'paused' AND last_run_id = settled.id))"
 )
+# What did not arrive before the job's own time goes out then, as it would have without the click.
+FAILED = "NOT :is_good AND last_run_id = settled.id AND kind = 'once' AND status = 'failed'"
+BECOMES_OPEN = f"{FAILED} AND coalesce(CAST(schedule ->> 'at' AS timestamptz) > :now, false)"
 RESOLVE = text(
     f"""
     WITH settled AS (
@@ -26,9 +29,12 @@ RESOLVE = text(
             last_run_reason = CASE WHEN last_run_id = settled.id THEN settled.reason_code
                                    ELSE last_run_reason END,
             last_run_note = CASE WHEN last_run_id = settled.id THEN :job_note ELSE last_run_note END,
-            status = CASE WHEN {BECOMES_SENT} THEN 'sent' ELSE status END,
-            status_reason = CASE WHEN {BECOMES_SENT} THEN NULL ELSE status_reason END,
-            next_run_at = CASE WHEN {BECOMES_SENT} THEN NULL ELSE next_run_at END
+            status = CASE WHEN {BECOMES_SENT} THEN 'sent' WHEN {BECOMES_OPEN} THEN 'scheduled'
+                          ELSE status END,
+            status_reason = CASE WHEN {BECOMES_SENT} OR {FAILED} THEN NULL ELSE status_reason END,
+            next_run_at = CASE WHEN {BECOMES_SENT} THEN NULL
+                               WHEN {BECOMES_OPEN} THEN CAST(schedule ->> 'at' AS timestamptz)
+                               ELSE next_run_at END
         FROM settled WHERE jobs.id = settled.job_id
     )
     SELECT id FROM settled

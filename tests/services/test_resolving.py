@@ -89,12 +89,21 @@ def test_once_it_is_said_that_it_did_not_arrive_send_now_is_free_again(org: OrgO
     assert (settled.state, settled.reason_code) == (RunState.FAILED, Reason.OUTCOME_UNKNOWN)
     assert settled.resolved and settled.resolved.note is None
     after = now_of(org, job)
-    assert (after.status, after.status_reason) == (JobStatus.FAILED, Reason.OUTCOME_UNKNOWN)
+    assert (after.status, after.status_reason) == (JobStatus.SCHEDULED, None)
+    assert after.next_run_at == NOON + timedelta(hours=1), "its own time is still to come"
     assert after.last_run and after.last_run.note == f"did not arrive, says {org.admin.name}"
     assert resolving.said(settled) == "Settled: it did not arrive. Send now is free again."
     factories.live_worker(now=LATER)
     assert triggers.preflight(org.admin, job.id, now=LATER).refusal is None
     assert factories.run(org, job, now=LATER).state is RunState.QUEUED
+
+
+def test_one_that_did_not_arrive_and_whose_time_has_passed_has_failed(org: OrgOf) -> None:
+    job = once(org)
+    run = lost(org, job)
+    resolving.resolve(org.admin, run.id, succeeded=False, note=None, now=NOON + timedelta(hours=2))
+    after = jobs.get(org.admin, job.id, now=NOON + timedelta(hours=2))
+    assert (after.status, after.status_reason, after.next_run_at) == (JobStatus.FAILED, None, None)
 
 
 def test_a_recurring_job_goes_on_whatever_is_said_of_one_run(org: OrgOf) -> None:

@@ -12,11 +12,11 @@ WORDS = {
 
 
 def became(planned: Planned) -> str:
-    """`2 messages planned, 1 moved.`; that they stay as they are when nothing was done."""
+    """`2 messages planned, 1 moved.`; that no time has changed when nothing else was done."""
     numbers = {word: getattr(planned, name) for name, word in WORDS.items()}
     said = [f"{number:,} {word}" for word, number in numbers.items() if number]
     if not said:
-        return "Its messages stay as they are."
+        return "Its messages keep their times."
     first, _, rest = said[0].partition(" ")
     noun = "message" if first == "1" else "messages"
     return f"{', '.join([f'{first} {noun} {rest}', *said[1:]])}."
