@@ -8,35 +8,29 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core import delimited
 from console.core.states import Role
-from console.core.texts import storable
 from console.plugins.messages import event_import
 from console.plugins.messages.event_import import Action, Plan, PlannedRow
-from console.plugins.messages.event_rows import COLUMNS, LARGEST, MOST_NAMED, BadFile, Fault
+from console.plugins.messages.event_rows import COLUMNS, MOST_NAMED, BadFile
 from console.plugins.messages.outcomes import became
 from console.plugins.messages.pages.event_words import FIELDS, in_words
+from console.plugins.messages.pages.uploads import (
+    LONGEST_REASON,
+    FieldInWords,
+    given,
+    let_files_through,
+    reason,
+)
 from console.web.answers import page
 from console.web.identity import actor, moment
 from console.web.queries import check_names
 
 MOST_SHOWN = 200
-ROOM = 2 * LARGEST
-"""What a form may hold: a field of text is counted as it is sent, with two bytes for each line's end."""
-LONGEST_REASON = 500
 EXAMPLE = """\
 name,venue,starts_at,timezone,contact_email,crew
 Hamlet,Main Stage,2026-11-28 19:30,Europe/Berlin,ana@northside.example,lee@northside.example kim@b.example"""
 bp = Blueprint("event_imports", __name__)
-
-
-@dataclass(frozen=True)
-class FieldInWords:
-    """One field of a row; `before` is None for an event that does not exist yet."""
-
-    label: str
-    before: str | None
-    after: str
+let_files_through(bp)
 
 
 @dataclass(frozen=True)
@@ -47,12 +41,6 @@ class RowInWords:
     name: str
     event_id: UUID | None
     fields: Sequence[FieldInWords]
-
-
-@bp.url_value_preprocessor
-def _let_files_through(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """A file that was looked at comes back as a field, which may be larger than fields usually are."""
-    request.max_form_memory_size = ROOM
 
 
 @bp.get("/events/import")
@@ -68,7 +56,7 @@ def plan() -> ResponseReturnValue:
     actor().require(Role.OPERATOR)
     text = request.form.get("text", "")
     try:
-        text = _given()
+        text = given()
         return _page(text, plan=event_import.plan(actor(), text, now=moment()))
     except BadFile as error:
         return _page(text, error.status, problem=error)
@@ -80,31 +68,13 @@ def apply() -> ResponseReturnValue:
     actor().require(Role.OPERATOR)
     text, seen = request.form.get("text", ""), request.form.get("mark", "")
     try:
-        done = event_import.apply(actor(), text, expected=seen, reason=_reason(), now=moment())
+        done = event_import.apply(actor(), text, expected=seen, reason=reason(), now=moment())
     except event_import.PlanMoved:
         return _page(text, 409, plan=event_import.plan(actor(), text, now=moment()), has_moved=True)
     except BadFile as error:
         return _page(text, error.status, problem=error)
     flash(_outcome(done))
     return redirect(url_for("events.index"), 303)
-
-
-def _given() -> str:
-    """The chosen file, or what was pasted; raises `BadFile`."""
-    file = request.files.get("file")
-    if file and file.filename:
-        try:
-            return delimited.decoded(file.stream.read())
-        except delimited.Unreadable as error:
-            raise BadFile([Fault(error.line or 0, "", str(error))]) from None
-    text = request.form.get("text", "")
-    if not text.strip():
-        raise BadFile([Fault(0, "", "choose a file, or paste one below")])
-    return text
-
-
-def _reason() -> str | None:
-    return storable(request.form.get("reason", "").strip(), LONGEST_REASON) or None
 
 
 def _page(text: str, status: int = 200, **context: Any) -> ResponseReturnValue:

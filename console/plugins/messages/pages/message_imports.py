@@ -8,21 +8,23 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core import delimited
 from console.core.states import Role
-from console.core.texts import storable
 from console.plugins.messages import message_import
-from console.plugins.messages.event_rows import LARGEST, MOST_NAMED, BadFile, Fault
+from console.plugins.messages.event_rows import MOST_NAMED, BadFile
 from console.plugins.messages.message_import import Action, Plan, PlannedRow
+from console.plugins.messages.pages.uploads import (
+    LONGEST_REASON,
+    FieldInWords,
+    given,
+    let_files_through,
+    reason,
+)
 from console.services.job_files import COLUMNS
 from console.web.answers import page
 from console.web.identity import actor, moment
 from console.web.queries import check_names
 
 MOST_SHOWN = 200
-ROOM = 2 * LARGEST
-"""What a form may hold: a field of text is counted as it is sent, with two bytes for each line's end."""
-LONGEST_REASON = 500
 LABELS = {
     "message_type": "Type",
     "event": "Event",
@@ -38,15 +40,7 @@ EXAMPLE = """\
 message_type,event,recipient,send_at
 REMINDER,Hamlet,lee@northside.example,2026-11-27 10:00"""
 bp = Blueprint("message_imports", __name__)
-
-
-@dataclass(frozen=True)
-class FieldInWords:
-    """One field of a row; `before` is None for a new message, and where there was nothing."""
-
-    label: str
-    before: str | None
-    after: str
+let_files_through(bp)
 
 
 @dataclass(frozen=True)
@@ -59,12 +53,6 @@ class RowInWords:
     is_conflict: bool
     revision: int | None
     fields: Sequence[FieldInWords]
-
-
-@bp.url_value_preprocessor
-def _let_files_through(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """A file that was looked at comes back as a field, which may be larger than fields usually are."""
-    request.max_form_memory_size = ROOM
 
 
 @bp.get("/messages/import")
@@ -80,7 +68,7 @@ def plan() -> ResponseReturnValue:
     actor().require(Role.OPERATOR)
     text = request.form.get("text", "")
     try:
-        text = _given()
+        text = given()
         return _page(text, plan=message_import.plan(actor(), text, now=moment()))
     except BadFile as error:
         return _page(text, error.status, problem=error)
@@ -92,31 +80,13 @@ def apply() -> ResponseReturnValue:
     actor().require(Role.OPERATOR)
     text, seen = request.form.get("text", ""), request.form.get("mark", "")
     try:
-        done = message_import.apply(actor(), text, expected=seen, reason=_reason(), now=moment())
+        done = message_import.apply(actor(), text, expected=seen, reason=reason(), now=moment())
     except (message_import.PlanMoved, message_import.Conflicts):
         return _page(text, 409, plan=message_import.plan(actor(), text, now=moment()), has_moved=True)
     except BadFile as error:
         return _page(text, error.status, problem=error)
     flash(_outcome(done))
     return redirect(url_for("jobs.index"), 303)
-
-
-def _given() -> str:
-    """The chosen file, or what was pasted; raises `BadFile`."""
-    file = request.files.get("file")
-    if file and file.filename:
-        try:
-            return delimited.decoded(file.stream.read())
-        except delimited.Unreadable as error:
-            raise BadFile([Fault(error.line or 0, "", str(error))]) from None
-    text = request.form.get("text", "")
-    if not text.strip():
-        raise BadFile([Fault(0, "", "choose a file, or paste one below")])
-    return text
-
-
-def _reason() -> str | None:
-    return storable(request.form.get("reason", "").strip(), LONGEST_REASON) or None
 
 
 def _page(text: str, status: int = 200, **context: Any) -> ResponseReturnValue:
