@@ -7,9 +7,11 @@ let opener = null; // the id of what opened the dialog
 document.addEventListener("htmx:afterSettle", (event) => {
   const dialog = byId("dialog");
   if (event.detail.target !== dialog) return;
-  if (!dialog.open) dialog.showModal();
+  const isNew = !dialog.open;
+  if (isNew) dialog.showModal();
   const first = dialog.querySelector("[autofocus]") || byId("cancel");
-  if (first) first.focus();
+  if (first) first.focus({ preventScroll: isNew });
+  if (isNew) dialog.scrollTop = 0; // what is asked is read before it is answered
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {

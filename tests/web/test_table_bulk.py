@@ -197,8 +197,8 @@ def test_send_now_says_to_whom_or_why_not_and_the_same_click_twice_sends_once(
         said = dict(zip(("nobody", "ready", "ruled", "sent"), sorted(outcomes(shown)), strict=True))
         assert said["ready"] == "Ready will be sent to ana@example.com"
         assert "WEEKEND The rules would have skipped it:" in said["ruled"]
-        assert "Sent would be refused ALREADY_SENT This message was already sent" in said["sent"]
-        assert "Nobody would be refused MISSING_RECIPIENT" in said["nobody"]
+        assert "Sent ana@example.com would be refused ALREADY_SENT This message was" in said["sent"]
+        assert "Nobody nobody to send it to would be refused MISSING_RECIPIENT" in said["nobody"]
         assert one("SELECT count(*) FROM runs") == 0
         click = {"mark": hidden(shown, "mark"), "key": hidden(shown, "key")}
         first = post(operator, "/jobs/bulk", every, "send", True, **click)
