@@ -198,6 +198,7 @@ def _start_rest(supervisor: Supervisor, given: Environment, urls: dict[str, str]
     for number in range(1, given.workers + 1):
         supervisor.add(f"worker {number}", *CONSOLE, "worker", "--name", f"worker-{number}", grace=6)
     supervisor.add("scheduler", *CONSOLE, "scheduler", grace=3)
+    supervisor.add("watcher", *CONSOLE, "watcher", grace=3)
     if not given.smtp_url:
         port = urls["SMTP_URL"].rpartition(":")[2]
         supervisor.add("catcher", *CONSOLE, "catcher", "--port", port, grace=6.5)

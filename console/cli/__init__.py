@@ -33,6 +33,7 @@ def _console() -> Suggesting:
         processes.web,
         processes.scheduler,
         processes.worker,
+        processes.watcher,
         processes.catcher,
         database.migrate,
         database.seed,

@@ -58,6 +58,16 @@ def worker(queues: str | None, name: str | None) -> None:
     process.main(app, names or None, name)
 
 
+@click.command()
+def watcher() -> None:
+    """Seal the audit trail, end what has expired, and send alerts."""
+    from console import watcher as process
+
+    app = make_app()
+    _log(app.extensions["console_settings"].log_format)
+    process.main(app)
+
+
 @click.command(hidden=True)
 @click.option("--port", type=click.IntRange(1, 65535), required=True)
 def catcher(port: int) -> None:

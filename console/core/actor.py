@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from console.core.errors import Forbidden
+from console.core import permissions
+from console.core.permissions import Permission
 from console.core.states import ActorKind, Role
 
 
@@ -22,7 +23,10 @@ class Actor:
     address: str | None = None
     request_id: str | None = None
 
-    def require(self, role: Role) -> None:
-        """Raises `Forbidden` unless the actor's role includes `role`."""
-        if not self.role.includes(role):
-            raise Forbidden(f"This needs the role {role}; you have {self.role}. Nothing was changed.")
+    def require(self, permission: Permission) -> None:
+        """Raises `Forbidden` unless the actor's role has the permission."""
+        permissions.check(self.role, permission)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the actor's role has the permission."""
+        return permissions.allows(self.role, permission)

@@ -18,6 +18,7 @@ THRESHOLDS: Thresholds = MappingProxyType(
         Beating.WORKER: (timedelta(seconds=15), timedelta(seconds=60)),
         Beating.CANARY: (timedelta(minutes=2), timedelta(minutes=10)),
         Beating.EXTERNAL_CRON: (timedelta(minutes=15), timedelta(minutes=60)),
+        Beating.WATCHER: (timedelta(seconds=30), timedelta(minutes=2)),
     }
 )
 
@@ -102,6 +103,8 @@ WAITS = {
     Hold.BUFFER_ONE: "waits for the run before it to end",
     Hold.CANCEL_OTHER: "waits for the run before it to be stopped",
     Hold.PAUSE: "waits for its job to be resumed",
+    Hold.LATER: "waits for the time that was asked for",
+    Hold.SEQUENCE: "waits for the run before it in its sequence",
 }
 """What a held run waits for."""
 

@@ -82,12 +82,17 @@ class Overlap(StrEnum):
 
 
 class Hold(StrEnum):
-    """What keeps a queued run from its push: its own time, the run before it, or the pause of its job."""
+    """What keeps a queued run from its push: its own time, the run before it, or the pause of its job.
+
+    `LATER` is a run that a person asked for at a time to come, `SEQUENCE` one of several in a row.
+    """
 
     JITTER = "jitter"
     BUFFER_ONE = "buffer_one"
     CANCEL_OTHER = "cancel_other"
     PAUSE = "pause"
+    LATER = "later"
+    SEQUENCE = "sequence"
 
 
 class CatchUp(StrEnum):
@@ -104,6 +109,15 @@ class Priority(StrEnum):
     HIGH = "high"
     NORMAL = "normal"
     LOW = "low"
+
+
+class ApprovalState(StrEnum):
+    """What became of a request for a second person's word; nothing leaves the last three."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
 
 
 class Role(StrEnum):
@@ -126,6 +140,7 @@ class ActorKind(StrEnum):
     CLI = "cli"
     SCHEDULER = "scheduler"
     WORKER = "worker"
+    WATCHER = "watcher"
     SYSTEM = "system"
 
 
@@ -136,6 +151,7 @@ class Beating(StrEnum):
     WORKER = "worker"
     CANARY = "canary"
     EXTERNAL_CRON = "external_cron"
+    WATCHER = "watcher"
 
 
 class Light(StrEnum):

@@ -29,7 +29,8 @@ class Job(Record):
     is the newest run that has not ended, `last_*` describe the newest that has. `sort_at` is
     `next_run_at`, or the year 9999 when there is none. `message_type` and `subject_id` say of which
     type a message is and about what. `closed_by` is who gave it the status of something that is over
-    without a run, `deletion_id` the deletion that took it away together with others.
+    without a run, `needs_approval` says that an admin wants a second person
+    for each click, `deletion_id` is the deletion that took it away together with others.
     """
 
     __tablename__ = "jobs"
@@ -120,6 +121,7 @@ class Job(Record):
     status_reason: Mapped[str | None]
     status_note: Mapped[str | None]
     closed_by: Mapped[str | None]
+    needs_approval: Mapped[bool] = mapped_column(server_default=text("false"))
     next_run_at: Mapped[Instant | None]
     sort_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), Computed(f"coalesce(next_run_at, {NEVER})", persisted=True)

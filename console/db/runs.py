@@ -24,6 +24,9 @@ class Run(Record):
     queued and not to be pushed yet: not before `start_after`, or not before other runs have ended.
     `decision` says for good what a policy made of its slot; `reason` changes with each attempt.
     `resolved_by` is who settled an end that was unknown.
+    `cause_id` is the run that this one retries (trigger `retry`) or follows in a chain (`chain`);
+    `after_run_id` is the run of the same sequence that must succeed before this one starts.
+    `approved_by` is the second person of a run that needed one.
     """
 
     __tablename__ = "runs"
@@ -48,6 +51,16 @@ class Run(Record):
         Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
         Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
         Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        Index(
+            "uq_runs_chain",
+            "cause_id",
+            "job_id",
+            unique=True,
+            postgresql_where=text("cause_id IS NOT NULL AND trigger = 'chain'"),
+        ),
+        Index("ix_runs_cause", "cause_id", postgresql_where=text("cause_id IS NOT NULL")),
+        Index("ix_runs_after", "after_run_id", postgresql_where=text("after_run_id IS NOT NULL")),
+        Index("ix_runs_sequence", "sequence_id", postgresql_where=text("sequence_id IS NOT NULL")),
         Index("ix_runs_held", "held_by", "start_after", postgresql_where=text("held_by IS NOT NULL")),
         # Half of each page stays free, so that the push and the worker write beside the row they change
         # without touching an index; a run is rewritten about three times in its life.
@@ -87,6 +100,11 @@ class Run(Record):
     resolved_at: Mapped[Instant | None]
     resolved_by: Mapped[str | None]
     resolved_note: Mapped[str | None]
+    cause_id: Mapped[UUID | None]
+    after_run_id: Mapped[UUID | None]
+    sequence_id: Mapped[UUID | None]
+    approval_id: Mapped[UUID | None]
+    approved_by: Mapped[str | None]
     lease_until: Mapped[Instant | None]
     beat_at: Mapped[Instant | None]
     worker: Mapped[str | None]

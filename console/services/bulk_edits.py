@@ -11,10 +11,11 @@ from sqlalchemy import Select, select
 
 from console.core.actor import Actor
 from console.core.errors import ConsoleError, Invalid, NotFound, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.schedule import parse
 from console.core.shift import later, shift
-from console.core.states import JobStatus, Role, RunState
+from console.core.states import JobStatus, RunState
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
@@ -87,7 +88,7 @@ def change_selected(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datet
     A job that can't take the change is left, with the reason, and the others are changed. Raises
     `Forbidden`, or `Invalid` that names `selected`, `minutes` or `timezone`.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     check(wish)
     check_count(ids)
     tally = Tally()
@@ -102,7 +103,7 @@ def change_matching(actor: Actor, wanted: JobFilter, wish: Wish, *, now: datetim
 
     Which jobs match is settled before the first of them is changed.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     check(wish)
     tally = Tally()
     for ids in _matching(actor, wanted):

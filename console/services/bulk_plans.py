@@ -7,9 +7,10 @@ from uuid import UUID
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.schedule import parse
-from console.core.states import Kind, Role, RunState
+from console.core.states import Kind, RunState
 from console.db.jobs import Job
 from console.db.session import db, reading
 from console.services import bulk_edits, definitions, edits, job_views, jobs, previews, rules, triggers
@@ -59,7 +60,7 @@ def of_sending(actor: Actor, ids: Sequence[UUID], *, now: datetime) -> list[Fore
 def _each(
     actor: Actor, ids: Sequence[UUID], foresee: Callable[[Job, JobView], Foreseen], now: datetime
 ) -> list[Foreseen]:
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     bulk_edits.check_count(ids)
     query = jobs.alive(actor).where(Job.id.in_(ids)).order_by(Job.sort_at, Job.name, Job.id)
     with reading():

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused
-from console.core.states import Role, Trigger
+from console.core.permissions import Permission
+from console.core.states import Trigger
 from console.services import bulk_edits, jobs, pushing, triggers
 from console.services.bulk_edits import BulkResult, Tally
 
@@ -22,7 +23,7 @@ def send_selected(
     no run a second time and answers the same. A refused job is left, with the reason. Raises `Forbidden`, or
     `Invalid` that names `selected`.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.RUN_JOBS)
     bulk_edits.check_count(ids)
     tally, asked = Tally(), list(dict.fromkeys(ids))
     for start in range(0, len(asked), BATCH):

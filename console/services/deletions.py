@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 
 from console.core.actor import Actor
 from console.core.errors import NotFound, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import parse, slot_after
-from console.core.states import JobStatus, Kind, Role, RunState
+from console.core.states import JobStatus, Kind, RunState
 from console.core.tags import Tag
 from console.db.jobs import Deletion, Job
 from console.db.runs import Run
@@ -72,7 +73,7 @@ class CountMoved(Refused):
 
 def foresee(actor: Actor, wanted: JobFilter) -> Foreseen:
     """What deleting all that match would take now."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.DELETE_JOBS)
     with reading():
         return _foresee(_matching(actor, wanted))
 
@@ -121,7 +122,7 @@ def _foresee(which: Conditions) -> Foreseen:
 def _delete(
     actor: Actor, which: Conditions, described: Mapping[str, Any], expected: int | None, now: datetime
 ) -> DeletionView:
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.DELETE_JOBS)
     with transaction():
         # Locked in the order of all who lock several jobs; what the rows say holds from here on.
         db.session.execute(select(Job.id).where(*which).order_by(Job.id).with_for_update())
@@ -182,7 +183,7 @@ def undo(actor: Actor, deletion_id: UUID, *, now: datetime) -> DeletionView:
 
     Raises `NotFound`, `Forbidden`, or `Refused` after 24 hours.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.DELETE_JOBS)
     mine = select(Deletion).where(Deletion.id == deletion_id, Deletion.org_id == actor.org_id)
     with transaction():
         row = db.session.scalar(mine.with_for_update())

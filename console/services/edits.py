@@ -12,10 +12,11 @@ from sqlalchemy import select
 from console.core.actor import Actor
 from console.core.cautions import Caution, CautionCode
 from console.core.errors import Invalid
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import first_slot, parse
-from console.core.states import JobStatus, Kind, Role, RunState
+from console.core.states import JobStatus, Kind, RunState
 from console.core.tags import Tag
 from console.db.jobs import Job
 from console.db.runs import Run
@@ -124,7 +125,7 @@ def edit(
     and `StaleRevision` says what became of the job meanwhile. `reason` goes into history and audit.
     Raises `NotFound`, `Forbidden`, or `Invalid` that names the field.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         job = jobs.load(actor, job_id, lock=True)
         done = edit_row(actor, job, change, seen=seen, reason=reason, now=now)

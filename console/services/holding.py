@@ -19,11 +19,12 @@ BATCH = 1000
 # wait, the older goes first, so that neither waits for ever.
 READY = text(
     """
-    SELECT runs.id, runs.job_id, runs.queue, runs.priority, jobs.kind, jobs.status = 'paused' AS is_paused,
+    SELECT runs.id, runs.job_id, runs.queue, runs.priority, jobs.kind,
+        jobs.status = 'paused' AND runs.held_by <> 'later' AS is_paused,
         jobs.deleted_at IS NOT NULL AS is_deleted
     FROM runs JOIN jobs ON jobs.id = runs.job_id
     WHERE runs.held_by IS NOT NULL AND (jobs.deleted_at IS NOT NULL
-       OR (runs.held_by = 'jitter' AND runs.start_after <= :now)
+       OR (runs.held_by IN ('jitter', 'later') AND runs.start_after <= :now)
        OR (runs.held_by = 'pause' AND jobs.status <> 'paused')
        OR (runs.held_by IN ('buffer_one', 'cancel_other')
            AND (runs.start_after IS NULL OR runs.start_after <= :now)
@@ -40,7 +41,7 @@ READY = text(
 RELEASE = text(
     """
     WITH released AS (
-        UPDATE runs SET start_after = CASE WHEN held_by = 'jitter' THEN start_after ELSE :now END,
+        UPDATE runs SET start_after = CASE WHEN held_by IN ('jitter', 'later') THEN start_after ELSE :now END,
             held_by = NULL
         WHERE id = ANY(:ids) RETURNING job_id
     )
@@ -51,7 +52,7 @@ RELEASE = text(
 NEXT = text(
     """
     SELECT least(
-        (SELECT min(start_after) FROM runs WHERE held_by = 'jitter'),
+        (SELECT min(start_after) FROM runs WHERE held_by IN ('jitter', 'later')),
         (SELECT min(start_after) FROM runs WHERE held_by IN ('buffer_one', 'cancel_other')
          AND start_after > :now))
     """

@@ -67,7 +67,7 @@ def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
         revision=job.revision,
         applied_revision=job.applied_revision,
         is_registered=is_registered,
-        needs_approval=bool(task and task.critical),
+        needs_approval=job.needs_approval or bool(task and task.critical),
         takes_dry_run=bool(task and task.dry_run),
         verb=task.verb if task else "Run now",
         done_word=task.done if task else "done",

@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, UnknownTask
 from console.core.names import key_of, suggest
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import first_slot, parse
-from console.core.states import JobStatus, Kind, MessageType, Role
+from console.core.states import JobStatus, Kind, MessageType
 from console.core.tags import Tag
 from console.core.task import About, Task
 from console.db.jobs import NEVER, Deletion, Job
@@ -254,7 +255,7 @@ def categories(actor: Actor) -> list[str]:
 
 def create(actor: Actor, new: NewJob, *, now: datetime) -> JobView:
     """Creates a job; raises `Forbidden`, `UnknownTask`, or `Invalid` that names the field."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         job = insert(actor, new, now)
         return view_of(job, now)
@@ -371,7 +372,7 @@ def _add(rows: Sequence[Job]) -> None:
 
 def delete(actor: Actor, job_id: UUID, *, now: datetime) -> None:
     """Deletes a job softly, so that it can be brought back for 24 hours; raises `NotFound`."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.DELETE_JOBS)
     with transaction():
         job = load(actor, job_id, lock=True)
         # A slot that is due already has its record; the run itself is skipped when a worker takes it.

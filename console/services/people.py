@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused
+from console.core.permissions import Permission
 from console.core.states import ActorKind, Role
 from console.core.tags import Tag
 from console.db.people import LoginSession, Membership, User
@@ -44,7 +45,7 @@ def create_user(
 
     Raises `Forbidden`, or `Invalid` that names `email` or `password`.
     """
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_PEOPLE)
     address = _address(email)
     secret = _password(password)
     with transaction():
@@ -76,7 +77,7 @@ def _password(password: str | None) -> str:
 
 def set_active(actor: Actor, email: str, is_active: bool, *, now: datetime) -> Person:
     """Disables or enables a user of the actor's org at once, sessions included; raises `NotFound`."""
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_PEOPLE)
     with transaction():
         user, role = _member(actor.org_id, email)
         user.is_active = is_active
@@ -105,7 +106,7 @@ def set_password(actor: Actor, email: str, password: str | None, *, now: datetim
 
     Raises `Forbidden`, `NotFound`, or `Invalid` that names `password`.
     """
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_PEOPLE)
     secret = _password(password)
     with transaction():
         user, _ = _member(actor.org_id, email)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
+from console.core.permissions import Permission
 from console.core.registry import registry
-from console.core.states import Role, RunState
+from console.core.states import RunState
 from console.core.tags import Tag
 from console.core.texts import storable
 from console.db import resolutions
@@ -71,7 +72,7 @@ def resolve(actor: Actor, run_id: UUID, *, succeeded: bool, note: str | None, no
     Raises `NotFound`, `Invalid` for a note of more than 500 characters, and `Refused` for a run that is
     not unknown: of two people who settle it at once, the second is told what the first has said.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.RESOLVE_RUNS)
     note = _checked(note)
     with transaction():
         before = runs.load_view(actor, run_id, now)

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
-from console.core.states import Role
 from console.db.jobs import Job, JobRevision
 from console.db.session import db, reading, transaction
 from console.services import edits, jobs, paging, pushing
@@ -88,7 +88,7 @@ def restore(
     Raises `NotFound`, `Forbidden`, `StaleRevision`, or `Invalid` when it can't be had any more (an
     instant that has passed since).
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         job = jobs.load(actor, job_id, lock=True)
         done = _restore(actor, job, number, seen, reason, now)
@@ -100,7 +100,7 @@ def undo(
     actor: Actor, job_id: UUID, *, seen: int | None = None, reason: str | None = None, now: datetime
 ) -> edits.Edited:
     """Takes the newest revision back; raises as `restore`, and `Refused` for a job that has only one."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         job = jobs.load(actor, job_id, lock=True)
         if job.revision == 1:

@@ -13,10 +13,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from console.core.actor import Actor
 from console.core.cautions import Caution, too_often
 from console.core.errors import Invalid, Refused, UnknownTask
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.schedule import MANUAL, parse
-from console.core.states import CatchUp, JobStatus, Kind, Overlap, Role
+from console.core.states import CatchUp, JobStatus, Kind, Overlap
 from console.core.strict_yaml import Inline, dump
 from console.core.task import Task
 from console.db.jobs import Job
@@ -133,7 +134,7 @@ def apply(
     that holds already changes nothing. `expected` is the mark of the plan that the caller has seen.
     Raises `Forbidden`, `Invalid` as `plan`, or `PlanMoved`, and then nothing was changed.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with reading():  # so that only rows that change are locked, and due slots of the others don't wait
         foreseen = {row.key for row, _ in _compare(actor, text, now).updates}
     tickets: list[Ticket] = []

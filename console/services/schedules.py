@@ -7,8 +7,8 @@ from typing import Any
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, UnknownTask
 from console.core.names import key_of
+from console.core.permissions import Permission
 from console.core.registry import registry
-from console.core.states import Role
 from console.core.task import Task
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
@@ -53,7 +53,7 @@ def put(
 
     Raises as `edits.edit` and `find`.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     try:
         return _put(actor, name, change, seen, reason, now)
     except KeyTaken:
@@ -97,7 +97,7 @@ def _check_only(actor: Actor, job: Job, name: str) -> None:
 
 def create(actor: Actor, new: NewJob, *, reason: str | None = None, now: datetime) -> Edited:
     """As `jobs.create`, and says what gives pause about the new job; there was no revision before."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         (job,) = jobs.insert_all(actor, [new], reason=reason, now=now)
         return Edited(jobs.view_of(job, now), (), None, 0, previews.cautions(actor, job, now))

@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy import text
 
 from console.core.actor import Actor
-from console.core.states import Beating, Role, Trigger
+from console.core.permissions import Permission
+from console.core.states import Beating, Trigger
 from console.db.session import db, reading
 from console.services import dispatch, execution, passes, workers
 from console.services.views import Pulse
@@ -57,7 +58,7 @@ def tick(actor: Actor, *, clock: Callable[[], datetime]) -> Tick:
     It may run beside schedulers and other ticks: row locks keep them apart. Raises `Forbidden`, and
     `Unavailable` when Postgres goes away; what was done until then stays done.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.TICK)
     begun = clock()
     _beat(actor, begun)
     work = _pass(clock, until=begun + LONGEST)

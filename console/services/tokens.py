@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound
+from console.core.permissions import Permission
 from console.core.states import ActorKind, Role
 from console.core.tags import Tag
 from console.db.people import ApiToken, Membership, Org, User
@@ -27,7 +28,7 @@ def create_token(
 
     A token made at a shell belongs to the org's first admin.
     """
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_TOKENS)
     if not name.strip() or len(name) > 100:
         raise Invalid("name: 1 to 100 characters", fields={"name": ["1 to 100 characters"]})
     secret = new_secret(PREFIX)
@@ -69,7 +70,7 @@ def _view(row: ApiToken) -> TokenView:
 
 def list_tokens(actor: Actor) -> list[TokenView]:
     """All tokens of the actor's org, newest first; raises `Forbidden`."""
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_TOKENS)
     with reading():
         query = select(ApiToken).where(ApiToken.org_id == actor.org_id).order_by(ApiToken.id.desc())
         return [_view(row) for row in db.session.scalars(query)]
@@ -77,7 +78,7 @@ def list_tokens(actor: Actor) -> list[TokenView]:
 
 def revoke_token(actor: Actor, token_id: UUID, *, now: datetime) -> None:
     """Ends a token at once, and once; raises `NotFound` or `Forbidden`."""
-    actor.require(Role.ADMIN)
+    actor.require(Permission.MANAGE_TOKENS)
     mine = (ApiToken.id == token_id, ApiToken.org_id == actor.org_id)
     with transaction():
         if not db.session.scalar(select(ApiToken.id).where(*mine)):

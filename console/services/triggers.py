@@ -11,15 +11,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused, UnknownTask
+from console.core.permissions import Permission
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
-from console.core.states import Kind, Priority, Role, RunState, Trigger
+from console.core.states import Hold, Kind, Priority, RunState, Trigger
 from console.core.tags import Tag
 from console.core.task import Check, Preview, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, jobs, pushing, repeats, rules
+from console.services import audit, definitions, jobs, pushing, repeats, rules, wakeups
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
@@ -28,14 +29,46 @@ LONGEST_KEY = 200
 
 
 @dataclass(frozen=True)
+class Approved:
+    """A second person's word: which request it settled, and who gave it."""
+
+    approval_id: UUID
+    by: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a run in a sequence; the first one waits for none."""
+
+    sequence_id: UUID
+    after_run_id: UUID | None
+
+
+@dataclass(frozen=True)
 class Request:
-    """What was asked: the idempotency `key` (None: each call is its own), and arguments for this run."""
+    """What was asked: the idempotency `key` (None: each call is its own), and arguments for this run.
+
+    `start_at` is when it is to start, None at once. `cause_id` is the run that this one retries or
+    follows. `note` is the reason that was given for it.
+    """
 
     trigger: Trigger
     key: str | None = None
     args: Mapping[str, Any] | None = None
     dry_run: bool = False
     override: bool = False
+    start_at: datetime | None = None
+    cause_id: UUID | None = None
+    place: Place | None = None
+    approved: Approved | None = None
+    note: str | None = None
+
+    @property
+    def hold(self) -> Hold | None:
+        """What keeps its run from starting at once."""
+        if self.place is not None and self.place.after_run_id is not None:
+            return Hold.SEQUENCE
+        return Hold.LATER if self.start_at is not None else None
 
 
 AGAIN = Request(Trigger.MANUAL, override=True)
@@ -139,7 +172,7 @@ def _trigger(actor: Actor, find: Callable[[], Job], request: Request, now: datet
 
 def _accept(actor: Actor, find: Callable[[], Job], request: Request, now: datetime) -> tuple[UUID, bool]:
     """One transaction for job, run and audit entry; a refusal goes on the trail by itself."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.RUN_JOBS)
     _check_key(request.key)
     job_id: UUID | None = None
     try:
@@ -187,7 +220,7 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
     if request.dry_run and not (task and task.dry_run):
         text = "this task has no dry run"
         raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
-    if job.kind == Kind.ONCE and not request.dry_run:
+    if job.kind == Kind.ONCE and not request.dry_run and request.hold is None:
         repeats.withdraw_held(job, task, now)
     run_id = _insert(actor, job, task, request, args, now)
     if run_id is None:  # another click with this key came first, and has committed by now
@@ -227,7 +260,7 @@ def _refusal(
         return Refusal(Reason.NOT_REGISTERED, sentence)
     if not fleet(now).offers(job.task):
         return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
-    if task.critical:
+    if (task.critical or job.needs_approval) and not request.dry_run and request.approved is None:
         return Refusal(Reason.APPROVAL_REQUIRED)
     repeated = repeats.refusal_of(job, task) if not request.dry_run else None
     if repeated is not None and not (request.override and repeated.reason in repeats.REPEATABLE):
@@ -264,6 +297,13 @@ def _insert(
         "requester_id": actor.id,
         "recipient": _recipient(actor, job),
         "requested_at": now,
+        "held_by": request.hold,
+        "start_after": request.start_at,
+        "cause_id": request.cause_id,
+        "after_run_id": request.place.after_run_id if request.place else None,
+        "sequence_id": request.place.sequence_id if request.place else None,
+        "approval_id": request.approved.approval_id if request.approved else None,
+        "approved_by": request.approved.by if request.approved else None,
     }
     statement = (
         insert(Run)
@@ -280,5 +320,22 @@ def _record(
 ) -> None:
     shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
     db.session.execute(shown)
-    new = {"job": job.key, "task": job.task, "trigger": request.trigger, "arguments": sorted(args)}
-    audit.add(actor, Tag.RUN_REQUESTED, audit.Subject("run", run_id), now=now, new=new)
+    if request.hold is not None:
+        wakeups.notify()
+    new: dict[str, Any] = {
+        "job": job.key,
+        "task": job.task,
+        "trigger": request.trigger,
+        "arguments": sorted(args),
+    }
+    new |= {
+        name: value
+        for name, value in (
+            ("dry_run", request.dry_run or None),
+            ("start_at", request.start_at.isoformat() if request.start_at else None),
+            ("cause", str(request.cause_id) if request.cause_id else None),
+            ("approved_by", request.approved.by if request.approved else None),
+        )
+        if value is not None
+    }
+    audit.add(actor, Tag.RUN_REQUESTED, audit.Subject("run", run_id), now=now, new=new, reason=request.note)

@@ -186,7 +186,8 @@ class RunView:
     `lateness` is from the slot to the start, without jitter. `decision` is what a policy made of the
     slot, such as to run it late, which holds whatever `reason` says of the outcome; its code is None
     when it is no trouble. `held_by`, `start_after` and `waits_for` are as in `ActiveRun`. A run that
-    goes on after its stop was asked for has `stop_text`. One whose end was unknown and was settled by a
+    goes on after its stop was asked for has `stop_text`. `cause_id`, `after_run_id`, `sequence_id` and
+    `approved_by` are as in the table. One whose end was unknown and was settled by a
     person has `resolved`.
     """
 
@@ -230,6 +231,11 @@ class RunView:
     stop_requested_at: datetime | None
     stop_text: str | None
     resolved: Resolution | None
+    cause_id: UUID | None
+    after_run_id: UUID | None
+    sequence_id: UUID | None
+    approval_id: UUID | None
+    approved_by: str | None
     hops: Sequence[Hop]
     silence: Silence | None
     version: str

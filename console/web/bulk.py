@@ -11,7 +11,7 @@ from flask import Blueprint, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.core.texts import storable
 from console.services import bulk_edits, selections
 from console.services.bulk_edits import MOST_SELECTED, Action, BulkResult, Left, Wish
@@ -70,7 +70,7 @@ def _ids() -> list[UUID]:
 
 def _selection() -> Selection:
     """What is ticked or matches; raises `Forbidden`, or `Invalid` when that is nothing or too much."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     query = _query()
     found = (
         selections.matching(actor(), query.filter) if _is_matching() else selections.selected(actor(), _ids())

@@ -8,7 +8,8 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.states import JobStatus, Role
+from console.core.permissions import Permission
+from console.core.states import JobStatus
 from console.services import deletions
 from console.services.deletions import CountMoved, DeletionView
 from console.services.views import JobFilter
@@ -52,7 +53,7 @@ def _filter(query: JobQuery) -> JobFilter:
 
 
 def _confirmation(query: JobQuery) -> dict[str, Any]:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.DELETE_JOBS)
     others = {name: value for name, value in query.params.items() if name not in ("type", "status")}
     return {
         "query": query,

@@ -9,7 +9,7 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.services import edits, jobs, previews, revisions
 from console.services.conflicts import StaleRevision
 from console.services.definitions import Definition
@@ -54,7 +54,7 @@ def fragment(job_id: UUID) -> ResponseReturnValue:
 @bp.get("/fragments/jobs/<uuid:job_id>/schedule/preview")
 def preview(job_id: UUID) -> ResponseReturnValue:
     """What the form would do; with it, what its other fields show when one of them is typed in."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     if "type" not in request.args:
         return page("schedules/_preview.html", **_opened(job_id))
     typed = request.headers.get("HX-Trigger-Name")
@@ -66,7 +66,7 @@ def preview(job_id: UUID) -> ResponseReturnValue:
 
 def _opened(job_id: UUID) -> dict[str, Any]:
     """The editor of a job as it stands."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     job = jobs.get(actor(), job_id, now=moment())
     base = definition_of(job)
     return _form(job, examine(agreed(draft_of(base, moment())), base, moment()))
@@ -115,7 +115,7 @@ def zones(*near: str) -> tuple[str, ...]:
 
 @bp.post("/jobs/<uuid:job_id>/schedule")
 def save(job_id: UUID) -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     job = jobs.get(actor(), job_id, now=moment())
     base = _definition(job, revision_of(request.form, "base") or seen_revision())
     seen = examine(read(request.form), base, moment())

@@ -10,8 +10,8 @@ from flask import Flask
 from flask_login import current_user
 from markupsafe import Markup, escape
 
+from console.core.permissions import Permission, why_not
 from console.core.registry import registry
-from console.core.states import Role
 from console.services import outbox
 from console.web.identity import moment, zone
 from console.web.pulse import heartbeat
@@ -139,5 +139,7 @@ def _context() -> dict[str, Any]:
         "moment": moment,
         "plugin_nav": registry.nav,
         "has_outbox": outbox.is_embedded,
-        "may_run": lambda: current_user.actor.role.includes(Role.OPERATOR),
+        "may_run": lambda: current_user.actor.may(Permission.RUN_JOBS),
+        "may": lambda name: current_user.actor.may(Permission(name)),
+        "why_not": lambda name: why_not(current_user.actor.role, Permission(name)),
     }

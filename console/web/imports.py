@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.core.texts import storable
 from console.services import schedule_files
 from console.services.schedule_entries import MOST_NAMED
@@ -63,14 +63,14 @@ def export() -> ResponseReturnValue:
 
 @bp.get("/schedules/import")
 def index() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     return _page("")
 
 
 @bp.post("/schedules/import/plan")
 def plan() -> ResponseReturnValue:
     """The difference between the file and what is in force; nothing is changed."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     text = ""
     try:
         text = _given()
@@ -82,7 +82,7 @@ def plan() -> ResponseReturnValue:
 @bp.post("/schedules/import")
 def apply() -> ResponseReturnValue:
     """Makes the file true; when that means something else than what was shown, that is shown instead."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     text = request.form.get("text", "")
     try:
         seen = request.form.get("mark", "")

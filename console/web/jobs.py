@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, Refused
 from console.core.hops import Clock
-from console.core.states import Kind, Role, Trigger
+from console.core.permissions import Permission
+from console.core.states import Kind, Trigger
 from console.core.texts import storable
 from console.services import edits, job_tabs, jobs, previews, revisions, runs, triggers
 from console.services.bulk_edits import MOST_SELECTED
@@ -137,7 +138,7 @@ def confirm_fragment(job_id: UUID) -> ResponseReturnValue:
 
 
 def _confirmation(job_id: UUID) -> dict[str, Any]:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.RUN_JOBS)
     ready = triggers.preflight(actor(), job_id, now=moment())
     return {
         "ready": ready,

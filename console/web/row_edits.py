@@ -10,8 +10,9 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
+from console.core.permissions import Permission
 from console.core.schedule import parse
-from console.core.states import JobStatus, Role
+from console.core.states import JobStatus
 from console.core.texts import storable
 from console.services import edits, jobs
 from console.services.conflicts import StaleRevision
@@ -35,7 +36,7 @@ def _region() -> str:
 
 
 def _opened(job_id: UUID) -> JobView:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     return jobs.get(actor(), job_id, now=moment())
 
 

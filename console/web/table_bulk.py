@@ -11,7 +11,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.core.texts import storable
 from console.services import bulk_edits, bulk_plans, bulk_sends, deletions, selections
 from console.services.bulk_edits import MOST_SELECTED, Action, BulkResult, Wish
@@ -94,7 +94,7 @@ def _query() -> JobQuery:
 
 def _selection() -> Selection:
     """What is ticked or matches; raises `Forbidden`, or `Invalid` when that is nothing or too much."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     is_matching = request.form.get("matching") == "1"
     found = (
         selections.matching(actor(), _query().filter(zone()))

@@ -20,8 +20,8 @@ from sqlalchemy import ColumnElement, func, select
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
-from console.core.states import Role
 from console.db.session import db, reading, transaction
 from console.plugins.messages import event_rows, event_shape, events, planner
 from console.plugins.messages.event_rows import Faults, Row
@@ -92,7 +92,7 @@ def apply(
 
     Raises `Forbidden`, `BadFile` as `plan`, or `PlanMoved`, and then nothing was changed.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_EVENTS)
     with transaction():
         events.hold(actor.org_id)
         steps = _compare(actor, text)

@@ -9,7 +9,7 @@ from sqlalchemy import Function, func, select
 
 from console.core.actor import Actor
 from console.core.errors import NotFound
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.core.tags import Tag
 from console.db.session import db, reading, transaction
 from console.plugins.messages import event_shape, planner, stale
@@ -68,7 +68,7 @@ def created(actor: Actor, new: NewEvent, *, key: UUID | None = None, now: dateti
 
     With a `key`, which becomes the event's id, the same wish sent twice makes one event.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_EVENTS)
     facts = event_shape.checked_new(new, actor.zone)
     with transaction():
         share(actor.org_id)
@@ -100,7 +100,7 @@ def edited(
     now: datetime,
 ) -> Written:
     """As `edit`, with what became of the messages."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_EVENTS)
     with transaction():
         share(actor.org_id)
         row = row_of(actor, event_id, lock=True)
@@ -116,7 +116,7 @@ def edited(
 
 def deleted(actor: Actor, event_id: UUID, *, seen: int | None = None, now: datetime) -> Written:
     """As `delete`, with the event as it was; raises `StaleEvent` too when `seen` is not the newest."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_EVENTS)
     with transaction():
         share(actor.org_id)
         row = row_of(actor, event_id, lock=True)

@@ -19,8 +19,8 @@ from sqlalchemy import or_, select
 
 from console.core.actor import Actor
 from console.core.errors import Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
-from console.core.states import Role
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.plugins.messages import message_rows, new_rows, old_rows
@@ -127,7 +127,7 @@ def apply(
 
     Raises `Forbidden`, `BadFile` as `plan`, `Conflicts` or `PlanMoved`, and then nothing was changed.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     with transaction():
         steps = _compare(actor, text, now, lock=True)
         done = Plan([step.planned for step in steps], now)

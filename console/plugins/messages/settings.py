@@ -7,7 +7,8 @@ from typing import Any
 
 from console.core.actor import Actor
 from console.core.errors import Invalid
-from console.core.states import MessageType, Role
+from console.core.permissions import Permission
+from console.core.states import MessageType
 from console.core.tags import Tag
 from console.db.session import db, reading, transaction
 from console.plugins.messages import events, planner, preferences, stale, templates, templating
@@ -70,7 +71,7 @@ def save(actor: Actor, change: SettingsChange, *, seen: int | None = None, now: 
     `seen` is the revision that the caller saw. Raises `Forbidden`, `Invalid` that names the field, and
     `StaleSettings` when somebody else was first. What holds already makes no revision.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_MESSAGES)
     with transaction():
         events.hold(actor.org_id)
         held = preferences.of(actor.org_id)
@@ -94,7 +95,7 @@ def save_type(
 
     Raises `StaleTemplate` too, and `Invalid` for a template with a mistake: then nothing is saved.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_MESSAGES)
     check_planned(message_type)
     words = _words(change)
     with transaction():

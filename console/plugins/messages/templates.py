@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
+from console.core.permissions import Permission
 from console.core.reasons import Reason
-from console.core.states import MessageType, Role
+from console.core.states import MessageType
 from console.core.tags import Tag
 from console.db.session import db, reading, transaction
 from console.plugins.messages import templating
@@ -116,7 +117,7 @@ def save(
     `seen` is the version that the caller saw. Raises `Forbidden`, `Invalid` that names `subject`,
     `text` or `html` with the line, and `StaleTemplate` when somebody else was first.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_MESSAGES)
     words = words.tidied()
     templating.check(words)
     with transaction():
@@ -125,7 +126,7 @@ def save(
 
 def restore(actor: Actor, message_type: MessageType, number: int, *, seen: int, now: datetime) -> Template:
     """Makes the words of an older version, or of the built-in one, the next version; raises as `save`."""
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_MESSAGES)
     with transaction():
         words = _version(actor, message_type, number).words
         templating.check(words)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from console.core.actor import Actor
 from console.core.errors import Invalid
-from console.core.states import Role, Trigger
+from console.core.permissions import Permission
+from console.core.states import Trigger
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.plugins.messages import events, naming, templating, writing
@@ -47,7 +48,7 @@ def make(actor: Actor, wish: Wish, form: str, *, now: datetime) -> Made:
     The same wish out of the same `form` makes them once. Raises `Forbidden`, `NotFound`, `Invalid` that
     names `recipients`, `send_at` or the words, and `Refused` when they can't be sent at once.
     """
-    actor.require(Role.OPERATOR)
+    actor.require(Permission.EDIT_JOBS)
     wish = _checked(wish, now)
     try:
         with transaction():

@@ -9,7 +9,7 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.core.texts import storable
 from console.plugins.messages import events
 from console.plugins.messages.events import EventChange, NewEvent, StaleEvent, Written
@@ -30,14 +30,14 @@ LONGEST_REASON = 500
 
 @bp.get("/events/new")
 def new() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     check_names(request.args)
     return _form(Read(EventDraft(timezone=actor().zone)))
 
 
 @bp.post("/events")
 def create() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     found = event_drafts.read(event_drafts.typed(request.form))
     if found.faults:
         return _form(found, status=422)
@@ -51,7 +51,7 @@ def create() -> ResponseReturnValue:
 
 @bp.get("/events/<uuid:event_id>/edit")
 def edit(event_id: UUID) -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     event = events.get(actor(), event_id)
     return _form(Read(draft_of(event)), event)
 
@@ -59,7 +59,7 @@ def edit(event_id: UUID) -> ResponseReturnValue:
 @bp.post("/events/<uuid:event_id>")
 def save(event_id: UUID) -> ResponseReturnValue:
     """Saves what differs from the event; when somebody else was first, their changes are shown beside it."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     event, seen = events.get(actor(), event_id), seen_revision()
     found = event_drafts.read(event_drafts.typed(request.form), event)
     if found.faults:

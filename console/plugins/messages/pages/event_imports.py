@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.plugins.messages import event_import
 from console.plugins.messages.event_import import Action, Plan, PlannedRow
 from console.plugins.messages.event_rows import COLUMNS, MOST_NAMED, BadFile
@@ -45,7 +45,7 @@ class RowInWords:
 
 @bp.get("/events/import")
 def index() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     check_names(request.args)
     return _page("")
 
@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/events/import/plan")
 def plan() -> ResponseReturnValue:
     """What each row would do; nothing is changed."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     text = request.form.get("text", "")
     try:
         text = given()
@@ -65,7 +65,7 @@ def plan() -> ResponseReturnValue:
 @bp.post("/events/import")
 def apply() -> ResponseReturnValue:
     """Imports what was shown; when the rows would do something else now, that is shown instead."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     text, seen = request.form.get("text", ""), request.form.get("mark", "")
     try:
         done = event_import.apply(actor(), text, expected=seen, reason=reason(), now=moment())

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, flash, redirect, request, ur
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.plugins.messages import event_lists, events, planner
 from console.plugins.messages.event_lists import EventFilter
 from console.plugins.messages.outcomes import became
@@ -126,7 +126,7 @@ def confirm_fragment(event_id: UUID) -> ResponseReturnValue:
 
 
 def _confirmation(event_id: UUID) -> dict[str, Any]:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     found = events.get(actor(), event_id)
     return {"event": found, "line": event_lists.line(actor(), found), "problem": None}
 
@@ -134,7 +134,7 @@ def _confirmation(event_id: UUID) -> dict[str, Any]:
 @bp.post("/events/<uuid:event_id>/delete")
 def delete(event_id: UUID) -> ResponseReturnValue:
     """Deletes it as it was seen: one that somebody has changed meanwhile is shown again first."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_EVENTS)
     seen = revision_of(request.form, "revision")
     try:
         done = events.deleted(actor(), event_id, seen=seen, now=moment())

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.states import Role
+from console.core.permissions import Permission
 from console.plugins.messages import message_import
 from console.plugins.messages.event_rows import MOST_NAMED, BadFile
 from console.plugins.messages.message_import import Action, Plan, PlannedRow
@@ -57,7 +57,7 @@ class RowInWords:
 
 @bp.get("/messages/import")
 def index() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     check_names(request.args)
     return _page("")
 
@@ -65,7 +65,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/messages/import/plan")
 def plan() -> ResponseReturnValue:
     """What each row would do; nothing is changed."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     text = request.form.get("text", "")
     try:
         text = given()
@@ -77,7 +77,7 @@ def plan() -> ResponseReturnValue:
 @bp.post("/messages/import")
 def apply() -> ResponseReturnValue:
     """Imports what was shown; when the rows would do something else now, that is shown instead."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     text, seen = request.form.get("text", ""), request.form.get("mark", "")
     try:
         done = message_import.apply(actor(), text, expected=seen, reason=reason(), now=moment())

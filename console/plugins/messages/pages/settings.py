@@ -8,7 +8,8 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.states import MessageType, Role
+from console.core.permissions import Permission
+from console.core.states import MessageType
 from console.core.texts import storable
 from console.plugins.messages import settings
 from console.plugins.messages.outcomes import became
@@ -61,7 +62,7 @@ def show() -> ResponseReturnValue:
 
 @bp.post("")
 def save() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_MESSAGES)
     given = _given("weekend_rule", "enabled")
     change = SettingsChange("enabled" in given, given.get("weekend_rule", ""))
     try:
@@ -73,7 +74,7 @@ def save() -> ResponseReturnValue:
 
 @bp.post(f"/{TYPES}")
 def save_type(message_type: str) -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_MESSAGES)
     kind, given = MessageType(message_type), _given("lead_days", "send_time", "enabled")
     try:
         change = TypeChange("enabled" in given, _lead(kind, given), given.get("send_time", ""))

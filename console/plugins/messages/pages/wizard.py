@@ -8,7 +8,8 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, NotFound, Refused
-from console.core.states import MessageType, Role
+from console.core.permissions import Permission
+from console.core.states import MessageType
 from console.plugins.messages import events, templates, trials, wizard
 from console.plugins.messages.pages import wizard_drafts
 from console.plugins.messages.pages.wizard_drafts import NOW, Read, WizardDraft
@@ -28,7 +29,7 @@ bp = Blueprint("wizard", __name__, url_prefix="/messages/new")
 @bp.get("")
 def show() -> ResponseReturnValue:
     """The form to begin with; about `event`, or else the nearest one."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     check_names(request.args, "event", "type")
     draft = WizardDraft(event=request.args.get("event", ""))
     event = _event(draft)
@@ -42,7 +43,7 @@ def show() -> ResponseReturnValue:
 @bp.post("/preview")
 def preview() -> ResponseReturnValue:
     """What the draft would make; without JavaScript the whole page with the draft in it."""
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     taken = request.form.get("take")
     found, event = _read(_template(request.form.get("source", "")) if taken else None)
     if wants_fragment():
@@ -55,7 +56,7 @@ def preview() -> ResponseReturnValue:
 
 @bp.post("")
 def send() -> ResponseReturnValue:
-    actor().require(Role.OPERATOR)
+    actor().require(Permission.EDIT_JOBS)
     found, event = _read()
     if _is_other(event):
         word = "these are the addresses of another event than before; look at them, then go on"

@@ -1,0 +1,79 @@
+"""The watcher: seals the audit trail, ends what has expired, and sends alerts, apart from all runs."""
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from types import FrameType
+
+import structlog
+from flask import Flask
+
+from console.core.clock import utc_now
+from console.core.errors import Unavailable
+from console.core.states import Beating
+from console.services import watching, workers
+
+EVERY = 2.0
+BEAT_EVERY = timedelta(seconds=5)
+log = structlog.get_logger()
+
+
+class Watcher:
+    """Does the steps of `services.watching` every two seconds.
+
+    Its life: 1 it says that it lives; 2 it does the steps; 3 it waits, and begins again. While Postgres is
+    away it goes on trying. SIGINT and SIGTERM let the current step end. Any number of watchers may run.
+    """
+
+    def __init__(self, name: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self.name = name
+        self._clock = clock
+        self._born_at = clock()
+        self._beaten_at: datetime | None = None
+        self._is_stopping = False
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+
+    def run(self) -> None:
+        """Works until a signal comes."""
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        log.info("the watcher begins", action="watcher.start", watcher=self.name)
+        while not self._is_stopping:
+            try:
+                self.step()
+            except Unavailable:
+                self._beaten_at = None
+                log.warning("Postgres can't be reached; trying again", action="watcher.wait")
+            select.select([self._wake_reader], [], [], EVERY)
+        with suppress(Unavailable):
+            workers.stopped(Beating.WATCHER, self.name, now=self._clock())
+        log.info("the watcher has stopped", action="watcher.stop", watcher=self.name)
+
+    def step(self) -> int:
+        """One round; answers how much was done."""
+        now = self._clock()
+        self._beat(now)
+        return watching.watch(now=now)
+
+    def _beat(self, now: datetime) -> None:
+        if self._beaten_at is not None and timedelta(0) <= now - self._beaten_at < BEAT_EVERY:
+            return
+        host, pid = socket.gethostname(), os.getpid()
+        workers.beat(workers.Beat(Beating.WATCHER, self.name, host, pid, self._born_at), now=now)
+        self._beaten_at = now
+
+    def _stop(self, _signum: int, _frame: FrameType | None) -> None:
+        self._is_stopping = True
+        with suppress(BlockingIOError):
+            os.write(self._wake_writer, b"x")
+
+
+def main(app: Flask) -> None:
+    """Runs a watcher until SIGINT or SIGTERM."""
+    with app.app_context():
+        Watcher(f"{socket.gethostname()}-{os.getpid()}").run()
