@@ -4,20 +4,14 @@ Lines of libraries take the same way. Whatever is called like a secret is masked
 """
 
 import logging
-import re
 import sys
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-MASK = "***"
-SECRET_NAME = re.compile(r"authorization|password|passwd|token|secret|cookie|api_?key", re.IGNORECASE)
-SECRET_TEXT = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {MASK}"),
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+@"), rf"\1{MASK}@"),
-    (re.compile(r"(?i)\b(password|passwd|token|secret|cookie)(\s*[=:]\s*)[^\s,;&]+"), rf"\1\2{MASK}"),
-)
+from console.core.masking import masked, masked_text
+
 OWN_NAMES = {"event", "action", "level", "logger", "timestamp"}
 QUIET = ("alembic", "rq", "rq_scheduler", "mail.log", "werkzeug")
 
@@ -69,16 +63,6 @@ def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 def _masked(name: str, value: Any) -> Any:
     if name.startswith("_"):
         return value
-    if name not in OWN_NAMES and SECRET_NAME.search(name):
-        return MASK
-    if isinstance(value, dict):
-        return {key: _masked(str(key), item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_masked("", item) for item in value]
-    return _masked_text(value) if isinstance(value, str) else value
-
-
-def _masked_text(text: str) -> str:
-    for pattern, replacement in SECRET_TEXT:
-        text = pattern.sub(replacement, text)
-    return text
+    if name in OWN_NAMES:
+        return masked_text(value) if isinstance(value, str) else value
+    return masked(name, value)

@@ -4,14 +4,16 @@ from http import HTTPStatus
 
 import structlog
 from apiflask.exceptions import HTTPError
-from flask import Response, current_app, json, request
+from flask import Response, current_app, g, json, request, url_for
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import RequestRedirect
 
-from console.api.auth import challenge
+from console.api.auth import caller, challenge
 from console.api.blueprint import PREFIX, api
-from console.api.schemas.problem import Problem
-from console.core.errors import ConsoleError
+from console.api.schemas.problem import Problem, RefusedProblem
+from console.core.clock import utc_now
+from console.core.errors import ConsoleError, Forbidden
+from console.services import refusals
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -38,17 +40,26 @@ def answer(problem: Problem) -> Response:
 
 
 def of_console_error(error: ConsoleError) -> Response:
-    return answer(
-        Problem(
-            type=f"{PREFIX}/docs#{error.reason}" if error.reason else "about:blank",
-            title=error.reason.text if error.reason else HTTPStatus(error.status).phrase,
-            status=error.status,
-            detail=error.detail,
-            reason_code=error.reason,
-            errors=error.fields,
-            suggestions=error.suggestions,
-        )
+    if isinstance(error, Forbidden) and "api_caller" in g:
+        refusals.record(caller(), f"{request.method} {request.path}", error.detail, now=utc_now())
+    problem = Problem(
+        type=f"{PREFIX}/docs#{error.reason}" if error.reason else "about:blank",
+        title=error.reason.text if error.reason else HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.detail,
+        reason_code=error.reason,
+        errors=error.fields,
+        suggestions=error.suggestions,
     )
+    return answer(_explained(problem, error))
+
+
+def _explained(problem: Problem, error: ConsoleError) -> Problem:
+    """The problem of a job that was refused names the call that says what stands in its way."""
+    job_id = error.job_id or (request.view_args or {}).get("job_id")
+    if error.status != HTTPStatus.CONFLICT or job_id is None:
+        return problem
+    return RefusedProblem(**dict(problem), explain=url_for("api.explain_job", job_id=job_id))
 
 
 def of_http_exception(error: HTTPException) -> Response:

@@ -19,14 +19,15 @@ def check_limit(limit: int) -> int:
     return limit
 
 
-def encode(*parts: datetime | str | UUID) -> str:
+def encode(*parts: datetime | str | UUID | int) -> str:
     """A cursor out of the last row's sort key."""
     texts = [part.isoformat() if isinstance(part, datetime) else str(part) for part in parts]
     return urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
 
 
 def decode(cursor: str, shape: str) -> list[datetime | str | UUID]:
-    """The sort key of a cursor; `shape` has one letter for each part: d instant, s text, u id.
+    """The sort key of a cursor; `shape` has one letter for each part: d instant, s text, u id,
+    n whole number, as text.
 
     Raises `Invalid` that names `cursor`.
     """
@@ -38,6 +39,13 @@ def decode(cursor: str, shape: str) -> list[datetime | str | UUID]:
         raise Invalid(f"cursor: {text}", fields={"cursor": [text]}) from error
 
 
+def _number(text: str) -> int:
+    number = int(text)
+    if abs(number) >= 2**63:
+        raise ValueError("no bigint")
+    return number
+
+
 def _part(letter: str, text: str) -> datetime | str | UUID:
     if letter == "d":
         instant = datetime.fromisoformat(text)
@@ -46,4 +54,6 @@ def _part(letter: str, text: str) -> datetime | str | UUID:
         return instant
     if "\x00" in text:
         raise ValueError(text)
+    if letter == "n":
+        return str(_number(text))
     return UUID(text) if letter == "u" else str(text)

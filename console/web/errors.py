@@ -1,21 +1,24 @@
 """Error pages: what happened, what was not changed, what to do. None of them needs Postgres."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flask import Flask, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from console.core.errors import ConsoleError
+from console.core.errors import ConsoleError, Forbidden
 from console.core.reasons import Reason
-from console.web.identity import wants_fragment
+from console.services import refusals
+from console.web.identity import moment, wants_fragment
 
 RETRY_AFTER = 5
 SAFE = ("GET", "HEAD", "OPTIONS")
-UNCHANGED = "; nothing was changed"
+UNCHANGED = re.compile(r"; nothing was changed| Nothing was changed\.")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,16 @@ def register(app: Flask) -> None:
 
 
 def _console_error(error: ConsoleError) -> ResponseReturnValue:
+    if isinstance(error, Forbidden):
+        _record(error)
     return answer(problem_of(error))
+
+
+def _record(refusal: Forbidden) -> None:
+    """What somebody may not do and tried stands on the trail."""
+    if current_user.is_authenticated:
+        what = f"{request.method} {request.path}"
+        refusals.record(current_user.actor, what, refusal.detail, now=moment())
 
 
 def problem_of(error: ConsoleError) -> Problem:
@@ -131,7 +143,7 @@ def _as_asked(problem: Problem) -> Problem:
     """Whoever only looked need not hear that nothing was changed."""
     if request.method not in SAFE:
         return problem
-    detail, advice = (text.replace(UNCHANGED, "") for text in (problem.detail, problem.advice))
+    detail, advice = (UNCHANGED.sub("", text) for text in (problem.detail, problem.advice))
     return replace(problem, detail=detail, advice=advice)
 
 
