@@ -1,11 +1,12 @@
 """`token`: keys for programs."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
-from console.cli.context import acting, json_option, org_option, print_json, print_table
+from console.cli.context import acting, instant, json_option, org_option, print_json, print_table
 from console.cli.errors import CommandFailed
 from console.cli.group import Suggesting
 from console.cli.users import ROLES
@@ -13,7 +14,7 @@ from console.core.states import Role
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
-    from console.services.views import TokenView
+    from console.services.account_views import TokenView
 
 
 @click.group(cls=Suggesting)
@@ -24,14 +25,17 @@ def token() -> None:
 @token.command()
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--role", type=ROLES, required=True)
+@click.option("--days", type=click.IntRange(1, 36500), help="How long it lasts; without it, until revoked.")
 @org_option
-def create(name: str, role: str, org: str | None) -> None:
+def create(name: str, role: str, days: int | None, org: str | None) -> None:
     """Create a token and print it alone, once."""
     with acting(org) as actor:
         from console.core.clock import utc_now
         from console.services import people
 
-        made = people.create_token(actor, name, Role(role), now=utc_now())
+        now = utc_now()
+        until = now + timedelta(days=days) if days else None
+        made = people.create_token(actor, name, Role(role), now=now, expires_at=until)
     click.echo(made.secret)
 
 
@@ -41,14 +45,20 @@ def create(name: str, role: str, org: str | None) -> None:
 def list_tokens(as_json: bool, org: str | None) -> None:
     """List the tokens of an org, without their secrets."""
     with acting(org) as actor:
+        from console.core.clock import utc_now
         from console.services import people
 
-        found = people.list_tokens(actor)
+        found, now = people.list_tokens(actor), utc_now()
     if as_json:
-        print_json([_as_json(token) for token in found])
+        print_json([_as_json(token, now) for token in found])
         return
-    rows = [(t.id, t.name, t.role.value, f"{t.prefix}…", _state(t), _instant(t.last_used_at)) for t in found]
-    print_table(("ID", "NAME", "ROLE", "TOKEN", "STATE", "LAST USED"), rows, "There are no tokens yet.")
+    heads = ("ID", "NAME", "ROLE", "TOKEN", "STATE", "OWNER", "LAST USED", "ENDS")
+    print_table(heads, [_row(token, now) for token in found], "There are no tokens yet.")
+
+
+def _row(token: "TokenView", now: datetime) -> tuple[object, ...]:
+    shown = (token.id, token.name, token.allows.value, f"{token.prefix}…", token.state(now).value)
+    return (*shown, token.owner, instant(token.last_used_at), instant(token.expires_at))
 
 
 @token.command()
@@ -85,17 +95,10 @@ def _shows(which: str, token: "TokenView") -> bool:
     return which.rstrip("…") == token.prefix
 
 
-def _state(token: "TokenView") -> str:
-    return "revoked" if token.is_revoked else "in force"
-
-
-def _instant(instant: object) -> str | None:
-    return str(instant)[:19] if instant else None
-
-
-def _as_json(token: "TokenView") -> dict[str, object]:
+def _as_json(token: "TokenView", now: datetime) -> dict[str, object]:
     values = {name: getattr(token, name) for name in token.__dataclass_fields__}
-    return {name: str(value) if isinstance(value, UUID) else _iso(value) for name, value in values.items()}
+    shown = {name: str(value) if isinstance(value, UUID) else _iso(value) for name, value in values.items()}
+    return shown | {"state": token.state(now).value}
 
 
 def _iso(value: object) -> object:

@@ -36,7 +36,10 @@ class User(Record):
 
 
 class Membership(Record):
-    """A person's role in an org."""
+    """A person's role in an org; one that is disabled opens nothing there, and other orgs as before.
+
+    `name` is what the org calls them; null stands for the name of the account.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (CheckConstraint(ROLES, name="role"),)
@@ -45,7 +48,10 @@ class Membership(Record):
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str]
+    name: Mapped[str | None]
     created_at: Mapped[Created]
+    disabled_at: Mapped[Instant | None]
+    disabled_by: Mapped[str | None]
 
 
 class LoginSession(Record):

@@ -1,5 +1,6 @@
 """The session through which services reach Postgres."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from sqlalchemy import MetaData, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -43,7 +45,22 @@ KEPT_ALIVE: dict[str, Any] = {
 """A server behind a broken network is noticed within 20 s; the kernel alone takes many minutes."""
 
 
-db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+class Rehearsable(Session):
+    """A session that works on the rehearsal's connection while its thread rehearses (`db/rehearsing.py`)."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(stage, "connection", None) or super().get_bind(*args, **kwargs)
+
+
+stage = threading.local()
+"""The `connection` on which this thread rehearses, if it does."""
+
+# On a connection that is in a transaction already, a session's commit is the release of a savepoint.
+db = SQLAlchemy(
+    model_class=Base,
+    disable_autonaming=True,
+    session_options={"class_": Rehearsable, "join_transaction_mode": "create_savepoint"},
+)
 
 if TYPE_CHECKING:
     Record = Base

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, Response, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 from wtforms import EmailField, Form, HiddenField, PasswordField
@@ -70,6 +70,7 @@ def _check(form: SignInForm) -> ResponseReturnValue:
             now=moment(),
             address=request.remote_addr,
             user_agent=request.user_agent.string,
+            request_id=g.get("request_id"),
         )
     except BadCredentials as refusal:
         return page("sessions/sign_in.html", refusal.status, form=form, problem=refusal.detail)

@@ -1,5 +1,7 @@
 """Who may call: a bearer token in force, of a role that suffices, and nothing else."""
 
+from datetime import timedelta
+
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
@@ -52,8 +54,8 @@ def test_a_token_of_a_disabled_owner_ends_at_once(app: APIFlask, org: Org) -> No
 
 def test_an_expired_token_is_refused(app: APIFlask, org: Org) -> None:
     with app.app_context():
-        now = utc_now()
-        made = people.create_token(org.actor, "old", Role.ADMIN, now=now, expires_at=now)
+        now, ago = utc_now(), utc_now() - timedelta(days=1)
+        made = people.create_token(org.actor, "old", Role.ADMIN, now=ago, expires_at=now)
     assert_problem(Caller(app, made.secret).get("/runs"), 401)
 
 

@@ -1,22 +1,26 @@
 """People, their sessions and their tokens: what they may do, and how it ends at once."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from apiflask import APIFlask
 from argon2 import Type, extract_parameters
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from console.core import browsers
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.errors import BadCredentials, Forbidden, Invalid, NotFound, Refused
-from console.core.states import Role, Trigger
+from console.core.states import ActorKind, Role, Trigger
 from console.db.session import db
-from console.services import edits, jobs, people, secrets, triggers
+from console.services import edits, jobs, passwords, people, secrets, sessions, triggers
 from tests import factories
 from tests.factories import NOON, PASSWORD, OrgOf, one, rows
 
@@ -70,7 +74,8 @@ def test_a_new_user_signs_in_and_has_the_role_in_this_org_alone(org: OrgOf) -> N
     actor = sitter(sign_in("ANN@example.com", password))
     assert actor is not None
     assert (actor.org_id, actor.role, actor.email) == (org.id, Role.VIEWER, "ann@example.com")
-    assert people.list_people(org.admin) == [made]
+    (listed,) = people.list_people(org.admin)
+    assert replace(listed, last_seen_at=None) == made and listed.last_seen_at == NOON
     assert people.list_people(factories.org().admin) == []
     assert trail("user:created") == [("tests", str(made.id))]
 
@@ -432,3 +437,141 @@ def test_a_new_password_ends_all_sessions_and_the_old_one(org: OrgOf) -> None:
         sign_in(email_of(ann))
     assert sitter(sign_in(email_of(ann), made_up)) is not None
     assert made_up not in str(factories.rows("SELECT old, new FROM audit_entries"))
+
+
+def reset_meanwhile(monkeypatch: pytest.MonkeyPatch, module: object, org: OrgOf, email: str) -> None:
+    """An admin replaces the password while it is being looked at, which takes its time."""
+    real = secrets.verify_password
+
+    def slowly(hashed: str | None, password: str) -> bool:
+        is_right = real(hashed, password)
+        monkeypatch.setattr(module, "verify_password", real)
+        people.set_password(org.admin, email, "the admin's new password", now=NOON)
+        return is_right
+
+    monkeypatch.setattr(module, "verify_password", slowly)
+
+
+def test_no_session_begins_with_a_password_that_was_replaced_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, org: OrgOf
+) -> None:
+    ann = factories.person(org)
+    reset_meanwhile(monkeypatch, sessions, org, email_of(ann))
+    with pytest.raises(BadCredentials):
+        sign_in(email_of(ann))
+    assert one("SELECT count(*) FROM login_sessions") == 0
+    assert sitter(sign_in(email_of(ann), "the admin's new password")) is not None
+
+
+def test_who_knew_the_old_password_does_not_replace_the_one_that_an_admin_has_set_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, org: OrgOf
+) -> None:
+    ann = factories.person(org)
+    session = sign_in(email_of(ann))
+    reset_meanwhile(monkeypatch, passwords, org, email_of(ann))
+    with pytest.raises(Invalid) as refused:
+        passwords.change_own(ann, session, PASSWORD, "a password of their own", now=NOON)
+    assert refused.value.fields == {"present": ["is not your password"]}
+    assert sitter(session) is None
+    assert sitter(sign_in(email_of(ann), "the admin's new password")) is not None
+    assert trail("user:password_changed") == [(org.admin.name, str(ann.id))]
+
+
+def test_no_admin_gets_into_another_org_through_an_account_that_both_have(org: OrgOf) -> None:
+    """Mallory makes up the password of an account, and waits for the other org to let the account in."""
+    mallory, victim = factories.person(factories.org(), Role.ADMIN), factories.person(org, Role.ADMIN)
+    people.create_user(mallory, "ceo@example.com", Role.VIEWER, password=PASSWORD, now=NOON)
+    for asking in (victim, replace(victim, kind=ActorKind.TOKEN)):
+        with pytest.raises(Invalid) as refused:
+            people.create_user(asking, "ceo@example.com", Role.ADMIN, password=None, now=NOON)
+        assert "has an account in another org" in refused.value.fields["email"][0]
+    ceo = actor_of(sign_in("ceo@example.com"))
+    assert [place.org_id for place in sessions.places(ceo)] == [mallory.org_id]
+    assert len(trail("user:created")) == 3
+
+
+def actor_of(session: str) -> Actor:
+    found = sitter(session)
+    assert found is not None
+    return found
+
+
+# Orgs and admins at once
+
+
+def test_two_admins_who_take_each_others_role_at_once_leave_one(app: APIFlask, org: OrgOf) -> None:
+    ann, bob = factories.person(org, Role.ADMIN), factories.person(org, Role.ADMIN)
+    start = Barrier(2)
+
+    def demote(actor: Actor, other: Actor) -> str:
+        assert other.id is not None
+        with app.app_context():
+            start.wait(30)
+            try:
+                people.change(actor, other.id, people.PersonChange(role=Role.VIEWER), now=NOON)
+            except Refused:
+                return "refused"
+            return "changed"
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(demote, *pair) for pair in ((ann, bob), (bob, ann))]
+        assert sorted(one_of.result(30) for one_of in found) == ["changed", "refused"]
+    assert one("SELECT count(*) FROM memberships WHERE role = 'admin'") == 1
+    assert len(trail("user:role_changed")) == 1
+
+
+def test_an_address_that_is_added_by_many_at_once_is_one_account(app: APIFlask) -> None:
+    places = [factories.org() for _ in range(4)]
+    start = Barrier(8)
+
+    def add(of: OrgOf) -> bool:
+        with app.app_context():
+            start.wait(30)
+            try:
+                _, secret = people.create_user(
+                    of.admin, "ann@example.com", Role.VIEWER, password=PASSWORD, now=NOON
+                )
+            except Invalid:
+                return False
+            return secret is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(add, places * 2))
+    assert found.count(True) == 1, "one of them made the account"
+    assert one("SELECT count(*) FROM users") == 1
+    assert one("SELECT count(*) FROM memberships") == len(trail("user:created")) == 4
+
+
+def test_a_token_is_never_made_for_more_than_ones_own_role(org: OrgOf) -> None:
+    operator = replace(factories.person(org, Role.ADMIN), role=Role.OPERATOR)
+    with pytest.raises(Forbidden):
+        people.create_token(operator, "ci", Role.ADMIN, now=NOON)
+    assert one("SELECT count(*) FROM api_tokens") == 0
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile "
+            "Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown browser"),
+        (None, "Unknown browser"),
+    ],
+)
+def test_a_browser_is_told_in_plain_words(user_agent: str | None, words: str) -> None:
+    assert browsers.plain(user_agent) == words
