@@ -13,7 +13,7 @@ from console.core.actor import Actor
 from console.core.permissions import Permission
 from console.core.states import Beating, Trigger
 from console.db.session import db, reading
-from console.services import dispatch, execution, passes, workers
+from console.services import dispatch, execution, passes, watching, workers
 from console.services.views import Pulse
 
 MOST_BATCHES = 50
@@ -55,13 +55,16 @@ class Tick:
 def tick(actor: Actor, *, clock: Callable[[], datetime]) -> Tick:
     """Makes one whole pass for the whole installation, and records that its cron lives.
 
-    It may run beside schedulers and other ticks: row locks keep them apart. Raises `Forbidden`, and
+    Afterwards it does what a watcher does. It may run beside schedulers, watchers and other ticks: row locks
+    keep them apart. Raises `Forbidden`, and
     `Unavailable` when Postgres goes away; what was done until then stays done.
     """
     actor.require(Permission.TICK)
     begun = clock()
     _beat(actor, begun)
     work = _pass(clock, until=begun + LONGEST)
+    watching.watch(now=clock())
+    watching.send(now=clock())
     log.info("an external cron ticked", action="tick", cron=actor.name, due=work.due, queued=work.queued)
     now = clock()
     return Tick(work, workers.pulse(now=now, org_id=actor.org_id), now)

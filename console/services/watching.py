@@ -6,10 +6,17 @@ from datetime import datetime
 import structlog
 
 from console.core.errors import Unavailable
+from console.services import alert_sending, alerts, approving, sealing
 
 Step = Callable[[datetime], int]
-STEPS: tuple[tuple[str, Step], ...] = ()
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("seal the audit trail", sealing.seal),
+    ("expire requests for approval", approving.expire),
+    ("look for what alerts wait for", alerts.look),
+)
 """Each takes now and answers how much it did; the order is that in which they are done."""
+SLOW_STEPS: tuple[tuple[str, Step], ...] = (("send alerts", alert_sending.send),)
+"""These wait for servers elsewhere, so nothing may wait for them."""
 log = structlog.get_logger()
 
 
@@ -19,6 +26,11 @@ def watch(*, now: datetime) -> int:
     A step that breaks keeps no other from being done: it is logged and tried again the next time.
     """
     return sum(_done(name, step, now) for name, step in STEPS)
+
+
+def send(*, now: datetime) -> int:
+    """As `watch`, for what waits for servers elsewhere."""
+    return sum(_done(name, step, now) for name, step in SLOW_STEPS)
 
 
 def _done(name: str, step: Step, now: datetime) -> int:

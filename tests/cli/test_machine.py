@@ -76,6 +76,7 @@ def test_doctor_says_what_to_do(shell: Console, org: OrgOf) -> None:
 
 def test_doctor_is_content_when_all_is_well(shell: Console, app: APIFlask) -> None:
     factories.live_worker()
+    factories.live_watcher()
     factories.live_scheduler()
     done = shell("doctor", "--json")
     found = json.loads(done.out)

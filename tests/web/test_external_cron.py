@@ -38,7 +38,8 @@ def test_the_pill_says_when_the_cron_ticked_in_word_colour_and_shape(
     assert f"bi-{light}" in shown.text
     is_down = minutes > 60
     assert ("No scheduler" in words(shown)) is is_down, "while the cron is the clock none is missed"
-    assert part(operator.get("/"), "pulse").count("pill") == (3 if is_down else 2)
+    pills = part(operator.get("/"), "pulse").count("pill")
+    assert pills == (4 if is_down else 2), "the watcher's work is the cron's too"
     factories.live_scheduler()
     both = words(operator.get("/fragments/pulse"))
     assert said in both and "Scheduler" in both and "down heard" not in both
