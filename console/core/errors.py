@@ -1,6 +1,7 @@
 """One exception for each way to fail; its docstring is its default message."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from console.core.reasons import Reason
 
@@ -8,12 +9,14 @@ from console.core.reasons import Reason
 class ConsoleError(Exception):
     """Something went wrong.
 
-    `is_final` says to whoever runs a task that another attempt would fail in the same way.
+    `is_final` says to whoever runs a task that another attempt would fail in the same way; `job_id` is the
+    job that was refused, when that is known.
     """
 
     status = 500
     reason: Reason | None = None
     is_final = False
+    job_id: UUID | None = None
 
     def __init__(
         self,

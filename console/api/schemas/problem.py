@@ -16,3 +16,9 @@ class Problem(Out):
     reason_code: Reason | None = None
     errors: dict[str, list[str]] = Field(default_factory=dict)
     suggestions: list[str] = Field(default_factory=list)
+
+
+class RefusedProblem(Problem):
+    """A job is refused as things stand; the call `explain` says all that stands in the way."""
+
+    explain: str = Field(description="The path of the call that explains the job.")
