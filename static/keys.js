@@ -1,4 +1,4 @@
-// Keys: j k move, Enter is the link's own, s sends, e edits, x ticks, b goes to the bar, / searches, ? helps.
+// Keys: j k move, Enter is the link's own, s sends, e edits, x ticks, b goes to the bar, a and r decide, / searches, ? helps.
 "use strict";
 
 function focusRow(row) {
@@ -21,6 +21,16 @@ function send() {
   }
 }
 
+// A decision on the request in focus, or on the one whose page this is.
+function press(name) {
+  const place = document.activeElement.closest(".job") || document.querySelector("#approval .head");
+  const button = place && place.querySelector(`button.${name}:not(:disabled)`);
+  if (button) {
+    button.focus();
+    button.click();
+  }
+}
+
 const KEYS = {
   "/": () => { byId("q").focus(); byId("q").select(); },
   j: () => move(1),
@@ -29,6 +39,8 @@ const KEYS = {
   e: edit,
   x: tick,
   b: toBulk,
+  a: () => press("approve"),
+  r: () => press("reject"),
   "?": () => byId("help").showModal(),
 };
 

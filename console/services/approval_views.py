@@ -1,0 +1,142 @@
+"""What a request for a second person shows: frozen, and read at one instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from console.core.reasons import Reason, Refusal
+from console.core.states import ApprovalState, Trigger
+from console.core.task import Preview
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a run would do, as far as that can be known before it.
+
+    `recipient` is whom it is for, `message` what would go out (None when the task sends none or it can't
+    be made), `rules` what the task's own rules, which a click passes over, have against it.
+    """
+
+    recipient: str | None = None
+    message: Preview | None = None
+    rules: Refusal | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> "Shown":
+        """Out of what `as_json` made."""
+        message, rules = kept.get("message"), kept.get("rules")
+        return cls(
+            kept.get("recipient"),
+            Preview(**message) if message else None,
+            Refusal(Reason(rules["reason"]), rules["detail"]) if rules else None,
+        )
+
+
+@dataclass(frozen=True)
+class ApprovalView:
+    """One request, as the actor sees it who reads it.
+
+    `requester` and `decider` are names. `reason` was given with the request, `note` with the decision.
+    `revision` is the job's when it was asked for, `present_revision` the one it has now, None when the job
+    is deleted. `is_own` says that the reader asked for it; `why_not` why the reader may not decide on it,
+    in half a sentence, None when they may. One whose time is over reads `expired`, recorded or not.
+    """
+
+    id: UUID
+    state: ApprovalState
+    job_id: UUID
+    job_name: str
+    job_key: str
+    task: str
+    task_title: str
+    verb: str
+    description: str
+    revision: int
+    present_revision: int | None
+    trigger: Trigger
+    args: Mapping[str, Any]
+    override: bool
+    start_at: datetime | None
+    cause_id: UUID | None
+    requester: str
+    reason: str | None
+    shown: Shown
+    requested_at: datetime
+    expires_at: datetime
+    decider: str | None
+    decided_at: datetime | None
+    note: str | None
+    run_id: UUID | None
+    is_own: bool
+    why_not: str | None
+    as_of: datetime
+
+    @property
+    def is_pending(self) -> bool:
+        return self.state is ApprovalState.PENDING
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the job was edited or deleted since: what was asked for is not what would run."""
+        return self.present_revision != self.revision
+
+    @property
+    def version(self) -> str:
+        """Changes whenever anything of it does, but for its age."""
+        said = (
+            self.id,
+            self.state,
+            self.present_revision,
+            self.job_name,
+            self.run_id,
+            self.why_not,
+            self.note,
+        )
+        return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class ApprovalPage:
+    """One page of requests: pending ones by what expires first, any others newest first."""
+
+    approvals: Sequence[ApprovalView]
+    next_cursor: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many requests are pending in the org, and how many of them the reader may decide on."""
+
+    pending: int = 0
+    to_decide: int = 0
+
+    @property
+    def shown(self) -> str:
+        """What changes when either number does."""
+        return f"{self.pending}.{self.to_decide}"
+
+
+def said(approval: ApprovalView, zone: str) -> str:
+    """What has become of a request so far, for whoever asked; times are on the clock of `zone`."""
+    if approval.state is ApprovalState.PENDING:
+        who = "you have asked" if approval.is_own else f"{approval.requester} has asked"
+        return f"A second person must approve this run: {who} for it, until {at(approval.expires_at, zone)}."
+    if approval.state is ApprovalState.EXPIRED:
+        return f"The request for this run expired at {at(approval.expires_at, zone)}; ask again."
+    note = f" “{approval.note}”" if approval.note else ""
+    when = f" at {at(approval.decided_at, zone)}" if approval.decided_at else ""
+    return f"The request for this run was {approval.state} by {approval.decider}{when}.{note}"
+
+
+def at(instant: datetime, zone: str) -> str:
+    """`24 Nov 14:02 (Europe/Berlin)`."""
+    local = instant.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %H:%M} ({zone})"

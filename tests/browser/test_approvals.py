@@ -1,0 +1,134 @@
+"""Two people agree, each in a browser of their own: by keyboard, in every look, and on a phone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from console.core.actor import Actor
+from console.core.states import Role
+from tests import factories
+from tests.browser.conftest import Watch, at_page
+from tests.browser.test_pages import assert_fine
+from tests.factories import OrgOf, one, rows
+
+
+@pytest.fixture
+def second(org: OrgOf) -> Actor:
+    """The other person, who may decide."""
+    return factories.person(org, Role.ADMIN)
+
+
+@contextmanager
+def beside(browser: Browser, person: Actor, arguments: dict[str, Any]) -> Iterator[Page]:
+    """The page of another person, against which the browser must have nothing to say."""
+    with at_page(browser, person, **arguments, reduced_motion="reduce") as watched:
+        yield watched.page
+        assert watched.complaints == []
+
+
+def focus_first(page: Page) -> None:
+    """With a key; a page that was opened just now may not have its script yet."""
+    link = page.locator(".job-link").first
+    expect(link).to_be_visible()
+    page.keyboard.press("j")
+    expect(link).to_be_focused()
+
+
+def test_one_asks_and_another_approves_by_keyboard_and_the_run_has_both_names(
+    browser: Browser,
+    browser_context_args: dict[str, Any],
+    seen: Watch,
+    org: OrgOf,
+    person: Actor,
+    second: Actor,
+) -> None:
+    job = factories.job(org, "tests.tasks.critical", name="Open the trap door")
+    page = seen.page
+    with beside(browser, second, browser_context_args) as other:
+        expect(other.locator("#waiting-approvals .count")).to_have_count(0)
+        page.goto("/")
+        focus_first(page)
+        page.keyboard.press("s")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("A second person must approve this run")
+        page.get_by_label("Why, for whoever decides").fill("before the show")
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_hidden()
+        expect(page.locator("#notices")).to_contain_text("you have asked for it, until")
+        expect(page.locator("#waiting-approvals")).to_contain_text("1 waiting for others")
+        assert one("SELECT count(*) FROM runs WHERE org_id = :id", id=org.id) == 0
+        # The other's page, which nobody touched, hears of it by its heartbeat.
+        expect(other.locator("#waiting-approvals")).to_contain_text("1 for you to decide")
+
+        page.get_by_role("link", name="See the request").click()
+        expect(page.get_by_role("button", name="Approve")).to_be_disabled()
+        expect(page.locator("#approval")).to_contain_text("you asked for it yourself")
+
+        other.get_by_role("link", name="Approvals").click()
+        focus_first(other)
+        other.keyboard.press("a")
+        decision = other.get_by_role("dialog")
+        expect(decision).to_contain_text("Approve: Run now, Open the trap door?")
+        expect(decision).to_contain_text("before the show")
+        expect(decision.get_by_role("button", name="Approve, and run it")).to_be_focused()
+        other.keyboard.press("Enter")
+        expect(other.locator("#notices")).to_contain_text("approved; its run is on its way.")
+        expect(other.locator("#waiting-approvals .count")).to_have_count(0)
+        expect(other.locator("#approvals")).to_contain_text("Nothing waits for a second person")
+        ((run_id, by),) = rows("SELECT id, approved_by FROM runs WHERE job_id = :id", id=job.id)
+        assert by == second.name
+        # And so does the page of whoever asked.
+        expect(page.locator("#approval .state")).to_have_text("Approved")
+        page.get_by_role("link", name="Follow its run").click()
+        page.wait_for_url(re.compile(f"/runs/{run_id}$"))
+        expect(page.locator("#run")).to_contain_text(person.name)
+        expect(page.locator("#run")).to_contain_text(second.name)
+
+
+def test_a_rejection_by_keyboard_wants_a_reason_first(
+    browser: Browser, browser_context_args: dict[str, Any], org: OrgOf, person: Actor, second: Actor
+) -> None:
+    asked = factories.approval(org, factories.job(org, name="Open the trap door"), actor=person)
+    with beside(browser, second, browser_context_args) as page:
+        page.goto("/approvals")
+        focus_first(page)
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(f"/approvals/{asked.id}$"))
+        expect(page.get_by_role("button", name="Reject")).to_be_visible()
+        page.keyboard.press("r")
+        note = page.get_by_label("Why not, for whoever asked")
+        expect(note).to_be_focused()
+        page.keyboard.press("Enter")  # the browser itself asks for the reason
+        assert one("SELECT state FROM approvals WHERE id = :id", id=asked.id) == "pending"
+        note.fill("not today")
+        page.keyboard.press("Enter")
+        expect(page.locator("#approval .state")).to_have_text("Rejected")
+        expect(page.locator("#approval")).to_contain_text("not today")
+    assert rows("SELECT state, note FROM approvals WHERE id = :id", id=asked.id) == [
+        ("rejected", "not today")
+    ]
+
+
+def test_axe_finds_nothing_on_approvals_in_any_look_and_nothing_sticks_out(
+    browser: Browser, browser_context_args: dict[str, Any], org: OrgOf, person: Actor, second: Actor
+) -> None:
+    name = "Averylongnamewithoutasinglespacethatnobodywouldgivetoajobbutsomebodywill"
+    job = factories.job(org, "tests.tasks.log_much", name=name, args={"size": 5})
+    asked = factories.approval(org, job, actor=person, note="because " + name * 2)
+    factories.approval(org, factories.job(org, name="Mine"), actor=second)
+    with beside(browser, second, browser_context_args) as page:
+        for address in (
+            "/approvals",
+            f"/approvals/{asked.id}",
+            f"/jobs/{job.id}",
+        ):
+            page.goto(address)
+            assert_fine(page, address)
+        page.goto("/approvals")
+        page.locator(f"#approval-{asked.id}-approve").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert_fine(page, "the dialog")
