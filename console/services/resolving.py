@@ -13,7 +13,7 @@ from console.core.tags import Tag
 from console.core.texts import storable
 from console.db import resolutions
 from console.db.session import transaction
-from console.services import audit, mail, runs
+from console.services import audit, following, mail, pushing, runs
 from console.services.views import LogLine, RunView
 
 LONGEST_NOTE = 500
@@ -76,14 +76,17 @@ def resolve(actor: Actor, run_id: UUID, *, succeeded: bool, note: str | None, no
     note = _checked(note)
     with transaction():
         before = runs.load_view(actor, run_id, now)
-        if not resolutions.settle(_settlement(actor, before, succeeded, note), now=now):
+        wanted = _settlement(actor, before, succeeded, note)
+        followers = following.settle(wanted, before.job_id, is_dry=before.dry_run, now=now)
+        if followers is None:
             raise _refusal(runs.load_view(actor, run_id, now))
         after = runs.load_view(actor, run_id, now)
         subject = audit.Subject("run", run_id)
         old = {"state": before.state, "reason_code": before.reason_code}
         new = {"state": after.state, "job_id": str(after.job_id)}
         audit.add(actor, Tag.RUN_RESOLVED, subject, now=now, old=old, new=new, reason=note)
-        return after
+    pushing.push_if_any(followers, now=now)
+    return after
 
 
 def _checked(note: str | None) -> str | None:
