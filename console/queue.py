@@ -12,6 +12,7 @@ from rq import Queue
 from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.job import Job as RQJob
 
+from console.core.rehearsal import is_rehearsing
 from console.core.states import Priority
 
 LANES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
@@ -132,7 +133,9 @@ class RunQueues:
         return connect(self._url)
 
     def push(self, tickets: Sequence[Ticket]) -> None:
-        """Pushes all tickets in one pipeline; raises `QueueUnavailable`."""
+        """Pushes all tickets in one pipeline; raises `QueueUnavailable`. A dry run pushes none."""
+        if is_rehearsing():
+            return
         by_lane: dict[str, list[str]] = defaultdict(list)
         for ticket in tickets:
             by_lane[ticket.lane].append(str(ticket.run_id))

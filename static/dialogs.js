@@ -9,6 +9,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.target !== dialog) return;
   const isNew = !dialog.open;
   if (isNew) dialog.showModal();
+  dialog.querySelectorAll("[data-labels]").forEach(relabel); // a refused form comes back as it was typed
   const first = dialog.querySelector("[autofocus]") || byId("cancel");
   if (first) first.focus({ preventScroll: isNew });
   if (isNew) dialog.scrollTop = 0; // what is asked is read before it is answered
@@ -32,6 +33,7 @@ document.addEventListener("close", (event) => {
   const button = opener && byId(opener);
   if (button && !button.disabled) button.focus();
   else if (button) focusRow(button.closest(".job"));
+  else if (document.activeElement === document.body) byId("main").focus({ preventScroll: true }); // the button is gone
 }, true);
 
 document.addEventListener("click", (event) => {
@@ -44,3 +46,19 @@ document.addEventListener("click", (event) => {
     event.target.close(); // the backdrop
   }
 });
+
+// A folded field that is wrong is seen, and a button says what it will do.
+document.addEventListener("invalid", (event) => {
+  const folded = event.target.closest("details");
+  if (folded) folded.open = true;
+}, true);
+
+document.addEventListener("input", (event) => relabel(event.target));
+
+function relabel(field) {
+  const { labels, label } = field.dataset;
+  const button = labels && field.form.querySelector(labels);
+  if (!button) return;
+  if (!button.dataset.now) button.dataset.now = button.textContent;
+  button.textContent = field.value ? label : button.dataset.now;
+}

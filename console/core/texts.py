@@ -1,11 +1,14 @@
 """Makes text and data that tasks hand over fit for Postgres and for a page."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 REPLACEMENT = "\ufffd"
 LARGEST_RESULT = 1024 * 1024
+LONGEST_PATH = 1000
+OWN_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]*")
 
 
 class NotJson(ValueError):
@@ -16,6 +19,11 @@ def storable(text: str, limit: int) -> str:
     """The text without NUL and lone surrogates, cut at `limit` characters."""
     clean = text.replace("\x00", REPLACEMENT).encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def own_path(text: str | None) -> str | None:
+    """A path on the console itself, such as `/jobs/1`; None for whatever a browser takes elsewhere."""
+    return text if text and len(text) <= LONGEST_PATH and OWN_PATH.fullmatch(text) else None
 
 
 def as_json(value: object) -> Any:

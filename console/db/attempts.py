@@ -26,19 +26,25 @@ CLAIM = text(
             beat_at = :now, lease_until = :lease_until, retry_at = NULL, reason_code = NULL, reason = NULL,
             error = NULL, progress = NULL
         WHERE id = :run_id AND state = 'queued' AND held_by IS NULL AND task = ANY(CAST(:offered AS text[]))
+          AND NOT EXISTS (SELECT FROM queue_pauses AS pause
+                          WHERE pause.org_id = runs.org_id AND pause.queue = runs.queue)
         RETURNING id, org_id, job_id, task, trigger, attempt, args, dry_run, recipient
     ), shown AS (
-        UPDATE jobs SET changed_at = :now FROM taken WHERE jobs.id = taken.job_id RETURNING jobs.deleted_at
+        UPDATE jobs SET changed_at = :now FROM taken
+        WHERE jobs.id = taken.job_id AND NOT taken.dry_run RETURNING jobs.deleted_at
     )
-    SELECT taken.*, shown.deleted_at IS NOT NULL AS is_deleted FROM taken, shown
+    SELECT taken.*, CASE WHEN taken.dry_run THEN (SELECT deleted_at FROM jobs WHERE id = taken.job_id)
+                         ELSE shown.deleted_at END IS NOT NULL AS is_deleted
+    FROM taken LEFT JOIN shown ON true
     """
 )
 
+# A dry run touches its job neither when it starts nor when it ends: it is nothing that happened to it.
 # A pause outlives a run that did nothing, and what was sent stays sent when it could not be sent again.
 # Of all else a run's end is the newest word: no note or name explains what it was at before.
-STAYS = """(dry_run OR (kind = 'once' AND (
+STAYS = """(kind = 'once' AND (
                 (status = 'paused' AND :state NOT IN ('succeeded', 'unknown'))
-                OR (status = 'sent' AND :state <> 'succeeded'))))"""
+                OR (status = 'sent' AND :state <> 'succeeded')))"""
 # A click that came to nothing before the job's own time takes nothing from it: it still goes out then.
 AHEAD = """(kind = 'once' AND coalesce(next_run_at > :now, false)
                 AND :state NOT IN ('succeeded', 'unknown'))"""
@@ -48,24 +54,23 @@ END = text(
         UPDATE runs SET state = :state, reason_code = :reason_code, reason = :reason, result = :result,
             error = :error, changes = :changes, finished_at = :now, lease_until = NULL
         WHERE id = :run_id AND state = 'running' AND attempt = :attempt
-        RETURNING id, job_id, dry_run,
+          AND (:is_locked OR NOT EXISTS (SELECT FROM job_links AS link WHERE link.from_job_id = runs.job_id
+                                         AND link.condition = CAST(:condition AS text)))
+        RETURNING id, job_id, dry_run, sequence_id,
             CASE WHEN decision_code = :late THEN decision END AS lateness
     ), shown AS (
         UPDATE jobs SET changed_at = :now,
             active_run_id = CASE WHEN active_run_id = ended.id THEN (
                 SELECT id FROM runs AS other
                 WHERE other.job_id = ended.job_id AND other.id <> ended.id
-                  AND other.state IN ('queued', 'running', 'retrying')
+                  AND other.state IN ('queued', 'running', 'retrying') AND NOT other.dry_run
                 ORDER BY other.requested_at DESC LIMIT 1
             ) ELSE active_run_id END,
-            next_run_at = CASE WHEN kind = 'once' AND NOT dry_run AND :state IN ('succeeded', 'unknown')
+            next_run_at = CASE WHEN kind = 'once' AND :state IN ('succeeded', 'unknown')
                                THEN NULL ELSE next_run_at END,
-            last_run_id = CASE WHEN dry_run THEN last_run_id ELSE ended.id END,
-            last_run_state = CASE WHEN dry_run THEN last_run_state ELSE :state END,
-            last_run_at = CASE WHEN dry_run THEN last_run_at ELSE :now END,
-            last_run_reason = CASE WHEN dry_run THEN last_run_reason ELSE :reason_code END,
-            last_run_note = CASE WHEN dry_run THEN last_run_note
-                                 ELSE nullif(concat_ws(' · ', CAST(:note AS text), lateness), '') END,
+            last_run_id = ended.id, last_run_state = :state, last_run_at = :now,
+            last_run_reason = :reason_code,
+            last_run_note = nullif(concat_ws(' · ', CAST(:note AS text), lateness), ''),
             status = CASE WHEN {STAYS} THEN status WHEN {AHEAD} THEN 'scheduled'
                           WHEN kind = 'once' THEN :once_status
                           WHEN status = 'paused' THEN status ELSE 'scheduled' END,
@@ -73,11 +78,11 @@ END = text(
                                  WHEN NOT {AHEAD} THEN :reason_code END,
             status_note = CASE WHEN {STAYS} OR kind <> 'once' THEN status_note END,
             closed_by = CASE WHEN {STAYS} OR kind <> 'once' THEN closed_by END
-        FROM ended WHERE jobs.id = ended.job_id
+        FROM ended WHERE jobs.id = ended.job_id AND NOT ended.dry_run
         RETURNING new.active_run_id IS NOT NULL AND overlap = ANY(CAST(:waiting AS text[])) AS may_wait,
             CASE WHEN new.active_run_id <> old.active_run_id THEN jobs.id END AS moved_job
     )
-    SELECT id, moved_job, CASE WHEN may_wait THEN pg_notify(:channel, '') END
+    SELECT id, moved_job, CASE WHEN may_wait OR sequence_id IS NOT NULL THEN pg_notify(:channel, '') END
     FROM ended LEFT JOIN shown ON true
     """  # noqa: S608  (of constants alone)
 ).bindparams(
@@ -90,7 +95,8 @@ END = text(
 CHOOSE_AGAIN = text(
     """
     UPDATE jobs SET active_run_id = (
-        SELECT id FROM runs WHERE runs.job_id = jobs.id AND state IN ('queued', 'running', 'retrying')
+        SELECT id FROM runs
+        WHERE runs.job_id = jobs.id AND state IN ('queued', 'running', 'retrying') AND NOT dry_run
         ORDER BY requested_at DESC LIMIT 1
     )
     WHERE id = :job_id
@@ -131,7 +137,10 @@ def claim(
 
 @dataclass(frozen=True)
 class End:
-    """How an attempt ended, as run and job show it; `once_status` is the status of a job that runs once."""
+    """How an attempt ended, as run and job show it; `once_status` is the status of a job that runs once.
+
+    `condition` is the one on which other jobs follow, None when none may.
+    """
 
     run_id: UUID
     attempt: int
@@ -143,19 +152,25 @@ class End:
     changes: list[dict[str, Any]]
     note: str | None
     once_status: str
+    condition: str | None = None
 
 
-def end(ending: End, *, channel: str, now: datetime) -> bool:
+def end(ending: End, *, channel: str, is_locked: bool = False, now: datetime) -> bool:
     """Ends a running attempt; False when the attempt of this number runs no more.
+
+    Nor does it end one of a job that others follow on this condition, unless the caller says that it
+    has locked them (`chains.lock_next`): that there are none is asked within the statement, for nothing.
 
     A job whose overlap policy holds runs, and which still has an active one, rings the `channel`:
     one that waits for this end may begin. It hangs on the job's row, which is read as it is when
-    it is written, and so can't overlook a run that was held this very moment.
+    it is written, and so can't overlook a run that was held this very moment. The end of one in a sequence
+    rings as well.
     """
     values = vars(ending) | {
         "now": now,
         "channel": channel,
         "late": Reason.SCHEDULER_DOWN,
+        "is_locked": is_locked,
         "waiting": WAITING,
     }
     row = db.session.execute(END, values).first()

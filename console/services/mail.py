@@ -16,7 +16,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
 
-from console.core import mail_server
+from console.core import mail_server, rehearsal
 from console.core.errors import ConsoleError, OutcomeUnknown
 from console.core.mail_server import MailServer
 from console.core.reasons import Reason
@@ -24,8 +24,7 @@ from console.core.texts import storable
 
 RUN_HEADER = "X-Callboard-Run"
 END_OF_MESSAGE = b"\r\n.\r\n"
-GOODBYE = 2.0
-"""Seconds for the answer to QUIT, which changes nothing any more."""
+GOODBYE = 2.0  # seconds for the answer to QUIT, which changes nothing any more
 LONGEST_ANSWER = 1000
 CLOSING = 421
 DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
@@ -108,15 +107,24 @@ def send(message: Message) -> str:
 
 
 def deliver(message: Message) -> Delivery:
-    """As `send`, and says which of several recipients were refused.
+    """As `send`, and says which of several recipients were refused; each mail is a change of the run, if any.
 
     Raises `SendFailed` and `SendDeferred` with the server's own answer, and `OutcomeUnknown`.
     """
     server = _way.server
     if server is None:
         raise SendFailed("No mail server is configured: set SMTP_URL.")
-    mail = _compose(message)
+    found = _hand_over(server, _compose(message), message)
+    for recipient in (to for to in message.recipients if to not in found.refused):
+        rehearsal.changed(f"mail to {recipient}", None, message.subject)
+    return found
+
+
+def _hand_over(server: MailServer, mail: EmailMessage, message: Message) -> Delivery:
+    if rehearsal.is_rehearsing():
+        return Delivery(str(mail["Message-ID"]))
     connection = _connected(server)
+    rehearsal.flush()
     try:
         refused = connection.send_message(mail, _way.sender, list(message.recipients))
         _taken_for[0] = message.run_id  # in here, so that a deadline that strikes now means unknown

@@ -2,7 +2,8 @@
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from flask import Flask
 from pydantic import ValidationError
 from rq.timeouts import BaseTimeoutException, UnixSignalDeathPenalty
 
+from console.core import rehearsal
 from console.core.clock import utc_now
 from console.core.errors import ConsoleError, OutcomeUnknown, Unavailable
 from console.core.reasons import Reason, Refusal
@@ -20,7 +22,7 @@ from console.core.registry import registry
 from console.core.states import RunState
 from console.core.task import Check, LogLimitExceeded, Result, Run, Task
 from console.core.texts import NotJson, as_json, storable
-from console.services import execution, mail
+from console.services import execution, mail, rehearsals
 from console.worker.voice import Voice
 
 TRACEBACK_LIMIT = 64 * 1024
@@ -59,7 +61,7 @@ def execute(
     if claim is None or task is None:
         log.info("a ticket without a queued run was dropped", action="run.dropped", run_id=str(run_id))
         return None
-    announce(claim, task.timeout)
+    announce(claim, _seconds(task, claim))
     voice = Voice(app, claim, clock)
     outcome = _told(task, claim, _call(app, task, claim, voice, clock()))
     returned()
@@ -84,15 +86,14 @@ def _claim(app: Flask, run_id: UUID, worker: str, clock: Callable[[], datetime])
 def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> execution.Outcome:
     """Calls the task's function and turns whatever comes of it into an outcome."""
     try:
-        with app.app_context(), UnixSignalDeathPenalty(task.timeout, TaskTimeout):
+        with app.app_context(), _performing(task, claim, voice):
             refusal = _refusal(task, claim, now)
             if refusal is not None:
                 return execution.Outcome(RunState.SKIPPED, refusal.reason, refusal.sentence)
             answer = task.function(_run(task, claim, voice, now))
         return execution.Outcome(RunState.SUCCEEDED, result=_result(answer), changes=voice.changes)
     except (TaskTimeout, BaseTimeoutException) as error:
-        detail = f"The task took longer than its {task.timeout} s."
-        return _failed(Reason.TIMEOUT, detail, error, voice)
+        return _failed(Reason.TIMEOUT, _too_long(task, claim), error, voice)
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         return _failed(Reason.EXCEPTION, f"The task called exit ({error}).", TaskExited(str(error)), voice)
     except NotJson as error:
@@ -100,15 +101,38 @@ def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: dat
     except LogLimitExceeded as error:
         return _failed(Reason.EXCEPTION, str(error), error, voice)
     except ConsoleError as error:
-        return _known(error, voice)
+        return _known(error, voice, is_dry=claim.dry_run)
     except BaseException as error:
         return _failed(Reason.EXCEPTION, f"{type(error).__name__}: {error}", error, voice)
 
 
-def _known(error: ConsoleError, voice: Voice) -> execution.Outcome:
-    """One that says itself whether another attempt is of use, or that nobody knows whether it took effect."""
+@contextmanager
+def _performing(task: Task, claim: execution.Claim, voice: Voice) -> Iterator[None]:
+    """What stands around the task's own code: its deadline, and for a dry run the rehearsal."""
+    seconds = _seconds(task, claim)
+    with rehearsals.performing(voice, dry_run=claim.dry_run, seconds=seconds):
+        with UnixSignalDeathPenalty(seconds, TaskTimeout):
+            yield
+
+
+def _seconds(task: Task, claim: execution.Claim) -> int:
+    return rehearsal.seconds_of(task.timeout, is_rehearsal=claim.dry_run)
+
+
+def _too_long(task: Task, claim: execution.Claim) -> str:
+    seconds = _seconds(task, claim)
+    if seconds == task.timeout:
+        return f"The task took longer than its {task.timeout} s."
+    return f"The dry run took longer than {seconds} s, and it may hold up others for no longer."
+
+
+def _known(error: ConsoleError, voice: Voice, *, is_dry: bool) -> execution.Outcome:
+    """One that says itself whether another attempt is of use, or that nobody knows whether it took effect.
+
+    Of a dry run everybody knows that it took none.
+    """
     outcome = _failed(error.reason or Reason.EXCEPTION, error.detail, error, voice)
-    state = RunState.UNKNOWN if isinstance(error, OutcomeUnknown) else RunState.FAILED
+    state = RunState.UNKNOWN if isinstance(error, OutcomeUnknown) and not is_dry else RunState.FAILED
     return replace(outcome, state=state, may_retry=not error.is_final)
 
 

@@ -9,10 +9,11 @@ from flask import Flask
 
 from console.core.errors import Unavailable
 from console.core.task import Change, LogLimitExceeded
-from console.core.texts import storable
+from console.core.texts import own_path, storable
 from console.services import execution
 
 FLUSH_EVERY = 0.25
+PATIENCE = 2.0
 LOG_LIMIT = 512 * 1024
 LINE_LIMIT = 8 * 1024
 NOTE_LIMIT = 300
@@ -35,16 +36,22 @@ class Voice:
         self._lines: list[tuple[datetime, str]] = []
         self._progress: Mapping[str, Any] | None = None
         self._changes: list[Change] = []
+        self._untold = 0
         self._size = 0
         self._ended = threading.Event()
         self._said_something = threading.Event()
+        self._in_haste = threading.Event()
+        self._stored = threading.Condition()
+        self._asked = self._answered = 0
         self._thread: threading.Thread | None = None
 
     @property
     def changes(self) -> list[dict[str, Any]]:
+        """All that was kept; the last one says how many more there were."""
+        more = [Change(f"and {self._untold} more", None, None)] if self._untold else []
         return [
             {"subject": item.subject, "before": item.before, "after": item.after, "url": item.url}
-            for item in self._changes
+            for item in [*self._changes, *more]
         ]
 
     def log(self, message: str) -> None:
@@ -68,10 +75,12 @@ class Voice:
         self._wake()
 
     def changed(self, change: Change) -> None:
-        """Keeps what JSON and a page can hold of it, and the first thousand."""
-        if len(self._changes) < CHANGE_LIMIT:
-            before, after, url = map(_text, (change.before, change.after, change.url))
-            self._changes.append(Change(_text(change.subject) or "", before, after, url))
+        """Keeps what JSON and a page can hold of it, and the first thousand; links lead nowhere else."""
+        if len(self._changes) >= CHANGE_LIMIT:
+            self._untold += 1
+            return
+        before, after, url = map(_text, (change.before, change.after, change.url))
+        self._changes.append(Change(_text(change.subject) or "", before, after, own_path(url)))
 
     def _wake(self) -> None:
         if self._thread is None:
@@ -79,9 +88,21 @@ class Voice:
             self._thread.start()
         self._said_something.set()
 
+    def flush(self) -> None:
+        """Waits until all that was said so far is stored, for 2 s at most: what comes next may be cut off."""
+        if self._thread is None:
+            return
+        with self._stored:
+            self._asked += 1
+            wanted = self._asked
+            self._in_haste.set()
+            self._said_something.set()
+            self._stored.wait_for(lambda: self._answered >= wanted, PATIENCE)
+
     def close(self) -> None:
         """Stores what is left; the attempt's end is recorded after it."""
         self._ended.set()
+        self._in_haste.set()
         self._said_something.set()
         if self._thread is not None:
             self._thread.join()
@@ -91,8 +112,13 @@ class Voice:
         while not self._ended.is_set():
             self._said_something.wait()
             self._said_something.clear()
+            asked = self._asked
             self._flush()
-            self._ended.wait(FLUSH_EVERY)
+            with self._stored:
+                self._answered = asked
+                self._stored.notify_all()
+            self._in_haste.wait(FLUSH_EVERY)
+            self._in_haste.clear()
 
     def _flush(self) -> None:
         with self._lock:

@@ -192,6 +192,8 @@ def test_a_run_is_followed_on_its_page_line_by_line(
     add(script, "house lights\n")
     expect(page.locator("#run .head .state")).to_have_text("Done")
     expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(log).to_contain_text("house lights")
+    expect(page.locator("#log-next[data-poll]")).to_have_count(0)
     lines = [line.split(" ", 1)[1] for line in log.inner_text().strip().split("\n")]
     assert lines == ["house to half", "<b>tabs in</b>", "curtain", "house lights"]
     expect(page.locator(".summary")).to_have_text("said 4 lines")

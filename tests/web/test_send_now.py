@@ -101,7 +101,6 @@ def test_the_button_rests_while_the_run_is_on_its_way(operator: Visitor, org: Or
     ("task", "reason", "sentence"),
     [
         ("succeed", "NOT_REGISTERED", "No live worker offers tests.tasks.succeed. Start a worker"),
-        ("critical", "APPROVAL_REQUIRED", "A second person must approve this run. Ask somebody"),
     ],
 )
 def test_a_refusal_has_its_reason_a_sentence_and_what_to_do_and_makes_no_run(
