@@ -51,6 +51,7 @@ _ACTIVE = text(
     """
     SELECT job_id, coalesce(bool_or(held_by IN ('buffer_one', 'cancel_other')), false) AS is_waiting FROM runs
     WHERE job_id = ANY(CAST(:ids AS uuid[])) AND state IN ('queued', 'running', 'retrying') AND NOT dry_run
+      AND coalesce(held_by, '') NOT IN ('later', 'sequence')
     GROUP BY job_id
     """
 )
@@ -120,7 +121,8 @@ def write(
 def _active(rows: Sequence[DueRow]) -> dict[UUID, bool]:
     """The jobs that have an active run, and whether one of those waits for another to end.
 
-    A dry run does nothing that another run could collide with.
+    A dry run does nothing that another run could collide with, and one that a person asked for at a
+    time to come is in nobody's way until then.
     """
     ids = [row.id for row in rows if _overlap(row) is not Overlap.ALLOW_ALL]
     found = db.session.execute(_ACTIVE, {"ids": bulk.uuid_array(ids)})

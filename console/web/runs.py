@@ -1,26 +1,22 @@
 """The list of runs, and a run's page."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, flash, redirect, request, stream_with_context, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused
-from console.services import jobs, outbox, resolving, runs
-from console.services.views import JobView, RunView
-from console.web import versions
+from console.core.states import RunState
+from console.services import chain_views, jobs, lineage, outbox, resolving, run_control, runs
+from console.services.views import JobView, LogLine, RunView
+from console.web import run_finding, run_log, versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment, zone
 from console.web.queries import PAGE, RunQuery
 
-LOG_SHOWN = 500
-BEFORE_THE_FIRST = -1
 AROUND = timedelta(minutes=1)
 FOUND = {"succeeded": True, "failed": False}
 bp = Blueprint("runs", __name__)
@@ -28,7 +24,8 @@ bp = Blueprint("runs", __name__)
 
 @bp.get("/runs")
 def index() -> ResponseReturnValue:
-    return page("runs/index.html", **_table(RunQuery.read(request.args)))
+    query = RunQuery.read(request.args)
+    return page("runs/index.html", **run_finding.head(query), **_table(query))
 
 
 @bp.get("/fragments/runs/table")
@@ -38,19 +35,24 @@ def table() -> ResponseReturnValue:
 
 
 def _table(query: RunQuery) -> dict[str, Any]:
-    found = runs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment())
+    found = runs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
     return {"page": found, "query": query, "version": versions.of_runs(found)}
 
 
 @bp.get("/runs/<uuid:run_id>")
 def show(run_id: UUID) -> ResponseReturnValue:
-    return page("runs/show.html", **_run(_seen(run_id)))
+    return page("runs/show.html", **_whole(_seen(run_id)))
 
 
 @bp.get("/fragments/runs/<uuid:run_id>")
 def run(run_id: UUID) -> ResponseReturnValue:
     found = _seen(run_id)
-    return nothing_new() if is_known(found.version) else page("runs/_run.html", **_run(found))
+    return nothing_new() if is_known(found.version) else page("runs/_run.html", **context_of(found))
+
+
+def _whole(found: RunView) -> dict[str, Any]:
+    """The run and, beside what is polled, its log, which only grows."""
+    return context_of(found) | run_log.context_of(found)
 
 
 def _seen(run_id: UUID) -> RunView:
@@ -62,21 +64,30 @@ def _seen(run_id: UUID) -> RunView:
     return found
 
 
-def _run(found: RunView) -> dict[str, Any]:
-    log = runs.log(actor(), found.id, limit=LOG_SHOWN)
+def context_of(found: RunView) -> dict[str, Any]:
+    """What the polled part of the run's page shows."""
     return {
         "run": found,
         "job": _job(found),
-        "log": log,
-        "log_shown": LOG_SHOWN,
         "left": _left(found),
-        "question": resolving.question(found, log[-1] if log else None),
+        "lineage": lineage.of(actor(), found),
+        "place": chain_views.place(actor(), found),
+        "is_retriable": run_control.can_be_asked(found),
+        "question": resolving.question(found, _last_line(found)),
         "settled": resolving.said(found),
         "mail_id": _mail(found),
         "problem": None,
         "faults": {},
         "note": "",
     }
+
+
+def _last_line(found: RunView) -> LogLine | None:
+    """The last word of a run whose end is unknown."""
+    if found.state is not RunState.UNKNOWN:
+        return None
+    lines = runs.log(actor(), found.id, limit=1)
+    return lines[-1] if lines else None
 
 
 def _mail(found: RunView) -> UUID | None:
@@ -105,7 +116,7 @@ def resolve(run_id: UUID) -> ResponseReturnValue:
     except (Refused, Invalid) as refusal:
         return _unresolved(run_id, refusal)
     if wants_fragment():
-        return page("runs/_settled.html", **_run(_seen(run_id)))
+        return page("runs/_settled.html", **context_of(_seen(run_id)))
     flash(resolving.said(found))
     return redirect(url_for("runs.show", run_id=run_id), 303)
 
@@ -120,33 +131,13 @@ def _resolved(run_id: UUID) -> RunView:
 
 def _unresolved(run_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
     """The run as it is, with the reason, and with the note as it was typed."""
-    context = _run(_seen(run_id))
+    context = _whole(_seen(run_id))
     context |= {
         "problem": problem_of(refusal),
         "faults": refusal.fields,
         "note": request.form.get("note", ""),
     }
     return page("runs/_run.html" if wants_fragment() else "runs/show.html", refusal.status, **context)
-
-
-@bp.get("/runs/<uuid:run_id>/log")
-def log(run_id: UUID) -> ResponseReturnValue:
-    """All lines as plain text, however many."""
-    found = runs.get(actor(), run_id, now=moment())
-    answer = Response(stream_with_context(_lines(actor(), run_id, zone())), mimetype="text/plain")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{found.job_key}-{found.id}.log"'
-    return answer
-
-
-def _lines(reader: Actor, run_id: UUID, zone: ZoneInfo) -> Iterator[str]:
-    """The log in pieces of one page each."""
-    after = BEFORE_THE_FIRST
-    while lines := runs.log(reader, run_id, after=after, limit=LOG_SHOWN):
-        yield "".join(
-            f"{line.at.astimezone(zone).isoformat(timespec='milliseconds')} #{line.attempt} {line.message}\n"
-            for line in lines
-        )
-        after = lines[-1].id
 
 
 def _left(run: RunView) -> float | None:

@@ -14,6 +14,7 @@ INDEXES = {
     "after": ("after_run_id", "after_run_id IS NOT NULL"),
     "sequence": ("sequence_id", "sequence_id IS NOT NULL"),
 }
+ASKED = "trigger <> 'schedule' AND trigger <> 'tick'"
 CHAINED = "cause_id IS NOT NULL AND trigger = 'chain'"
 FORMER = "'jitter', 'buffer_one', 'cancel_other', 'pause'"
 HOLDS = "held_by IS NULL OR held_by IN ({}) AND state = 'queued'"
@@ -27,6 +28,15 @@ def upgrade() -> None:
         op.create_index(f"ix_runs_{name}", "runs", [column], postgresql_where=sa.text(condition))
     op.create_index(
         "uq_runs_chain", "runs", ["cause_id", "job_id"], unique=True, postgresql_where=sa.text(CHAINED)
+    )
+    op.create_index(
+        "ix_runs_dry", "runs", ["org_id", "requested_at", "id"], postgresql_where=sa.text("dry_run")
+    )
+    op.create_index(
+        "ix_runs_asked",
+        "runs",
+        ["org_id", "trigger", "requested_at", "id"],
+        postgresql_where=sa.text(ASKED),
     )
     _hold(f"{FORMER}, 'later', 'sequence'")
     op.add_column(
@@ -44,6 +54,8 @@ def downgrade() -> None:
     op.drop_column("jobs", "needs_approval")
     op.execute("UPDATE runs SET held_by = NULL WHERE held_by IN ('later', 'sequence')")
     _hold(FORMER)
+    op.drop_index("ix_runs_asked", table_name="runs", postgresql_where=sa.text(ASKED))
+    op.drop_index("ix_runs_dry", table_name="runs", postgresql_where=sa.text("dry_run"))
     op.drop_index("uq_runs_chain", table_name="runs", postgresql_where=sa.text(CHAINED))
     for name, (_, condition) in INDEXES.items():
         op.drop_index(f"ix_runs_{name}", table_name="runs", postgresql_where=sa.text(condition))
