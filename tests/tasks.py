@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +39,13 @@ def mark_idempotent(run: Run) -> None:
         file.write(f"{run.id} {run.attempt}\n")
     if run.attempt == 1:
         time.sleep(run.args.seconds)
+
+
+@task(category="Tests", params=Mark, timeout=60)
+def with_a_child(run: Run) -> None:
+    """Starts a process that outlasts it by far, writes its id to a file, and waits for it."""
+    with subprocess.Popen(["sleep", "600"]) as child:
+        Path(run.args.path).write_text(str(child.pid))
 
 
 @task(category="Tests")
@@ -118,6 +126,14 @@ def talk(run: Run) -> Result:
     run.progress(2, 2)
     run.changed("light", "off", "on")
     return Result("said it")
+
+
+@task(category="Tests", dry_run=True)
+def rearrange(run: Run) -> Result:
+    """Says what it changes."""
+    run.changed("chair", "left", "right")
+    run.changed("lamp", None, "on")
+    return Result("moved it")
 
 
 class FailUntil(Params):

@@ -11,6 +11,7 @@ from uuid import UUID
 from console.core.actor import Actor
 from console.core.errors import SettingsError, UnknownTask
 from console.core.names import find, key_of, suggest, title_of
+from console.core.reasons import Reason
 from console.core.states import Priority
 from console.core.task import (
     Backoff,
@@ -77,6 +78,11 @@ class Registry:
         self.subject_pages: SubjectPages | None = None
         self.subjects: Subjects | None = None
         self.restoring: Restoring | None = None
+        self.mends: dict[Reason, str] = {}
+
+    def add_mends(self, endpoint: str, reasons: Iterable[Reason]) -> None:
+        """Says on which page, by Flask's name for it, what leads to these reasons can be changed."""
+        self.mends.update(dict.fromkeys(reasons, endpoint))
 
     def add(self, task: Task) -> None:
         """Registers a task; raises ValueError when another function has the same path."""
@@ -116,11 +122,15 @@ class Registry:
             return found
         return next((task for task in self._tasks.values() if path in task.aliases), None)
 
+    def _former(self) -> dict[str, str]:
+        """The former paths of all tasks with the keys that they had."""
+        return {path: key_of(path) for task in self._tasks.values() for path in task.aliases}
+
     def resolve(self, name: str) -> Task:
         """The task that `name` means in any spelling; raises `UnknownTask` with suggestions."""
         known = {task.path: task.key for task in self._tasks.values()}
-        path = find(name, known)
-        task = self._tasks.get(path) if path else self.get(name.strip())
+        path = find(name, known) or find(name, self._former())
+        task = self.get(path) if path else None
         if task is None:
             near = suggest(name, known.values())
             hint = f" Did you mean {', '.join(near)}?" if near else ""

@@ -48,6 +48,12 @@ class Run(Record):
         Index("ix_runs_recent", "org_id", "requested_at", "id"),
         Index("ix_runs_state", "org_id", "state", "requested_at", "id"),
         Index("ix_runs_ended", "org_id", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        Index(
+            "ix_runs_bad",
+            "org_id",
+            "finished_at",
+            postgresql_where=text("state IN ('failed', 'missed', 'unknown')"),
+        ),
         Index("ix_runs_active", "job_id", postgresql_where=text(f"state IN ({listed(ACTIVE)})")),
         Index("ix_runs_retry", "retry_at", postgresql_where=text("state = 'retrying'")),
         Index("ix_runs_lease", "lease_until", postgresql_where=text("state = 'running'")),
@@ -61,6 +67,16 @@ class Run(Record):
         Index("ix_runs_cause", "cause_id", postgresql_where=text("cause_id IS NOT NULL")),
         Index("ix_runs_after", "after_run_id", postgresql_where=text("after_run_id IS NOT NULL")),
         Index("ix_runs_sequence", "sequence_id", postgresql_where=text("sequence_id IS NOT NULL")),
+        Index("ix_runs_dry", "org_id", "requested_at", "id", postgresql_where=text("dry_run")),
+        # Those that somebody asked for are few beside those that came due.
+        Index(
+            "ix_runs_asked",
+            "org_id",
+            "trigger",
+            "requested_at",
+            "id",
+            postgresql_where=text("trigger <> 'schedule' AND trigger <> 'tick'"),
+        ),
         Index("ix_runs_held", "held_by", "start_after", postgresql_where=text("held_by IS NOT NULL")),
         # Half of each page stays free, so that the push and the worker write beside the row they change
         # without touching an index; a run is rewritten about three times in its life.

@@ -6,7 +6,7 @@ left out everywhere.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -14,22 +14,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
-    Interval,
-    and_,
-    case,
-    cast,
     func,
-    literal,
     or_,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from console.core.due import LATE_AFTER
 from console.core.errors import NotFound
 from console.core.reasons import Reason
+from console.core.rehearsal import is_rehearsing
 from console.core.states import JobStatus, Role, RunState
 from console.db.jobs import Job, JobRevision
 from console.db.people import Membership, Org, User
@@ -51,17 +45,31 @@ from console.services.report_views import (
     RunTotals,
     WeekFigures,
 )
+from console.services.run_measures import (
+    BROKEN,
+    asked,
+    day_bounds,
+    day_of,
+    is_executed,
+    is_late,
+    is_troubled,
+    lateness,
+    took,
+)
 
 TOP = 5
 NOT_RUN = (RunState.SKIPPED, RunState.MISSED)
-BROKEN = (RunState.FAILED, RunState.UNKNOWN)
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """A read whose statements all see the same instant; it can't stand within another transaction."""
+    """A read whose statements all see the same instant; it can't stand within another transaction.
+
+    In a dry run, which is one transaction, each sees its own.
+    """
     with reading():
-        db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        if not is_rehearsing():
+            db.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         yield
 
 
@@ -69,6 +77,7 @@ def admins(org_id: UUID) -> tuple[str, ...]:
     """The addresses of the org's active admins, in alphabetical order."""
     query = select(User.email).join(Membership, Membership.user_id == User.id)
     query = query.where(Membership.org_id == org_id, Membership.role == Role.ADMIN, User.is_active)
+    query = query.where(Membership.disabled_at.is_(None))
     with reading():
         return tuple(db.session.scalars(query.order_by(User.email)))
 
@@ -121,39 +130,10 @@ def week(org_id: UUID, period: Period, before: Period, zone: ZoneInfo, *, now: d
 # Runs ------------------------------------------------------------------------------------------
 
 
-def _asked(org_id: UUID, period: Period) -> tuple[ColumnElement[bool], ...]:
-    """The runs that were asked for in the period: one range of `ix_runs_recent`."""
-    return (
-        Run.org_id == org_id,
-        Run.requested_at >= period.since,
-        Run.requested_at < period.until,
-        Run.dry_run.is_(False),
-    )
-
-
-def _lateness(now: datetime) -> ColumnElement[timedelta]:
-    """How long after its slot a run began, or has been waiting; null when it has no slot or never began.
-
-    The start of a later attempt overwrites that of the first, so the instant of its decision stands in.
-    A start that jitter alone has moved is late from the time that it chose, as on the run's page.
-    """
-    begun = case(
-        (and_(Run.attempt == 1, Run.started_at.is_not(None)), Run.started_at),
-        (Run.attempt > 0, Run.requested_at),
-        (Run.state == RunState.QUEUED, literal(now, DateTime(timezone=True))),
-    )
-    by_jitter = and_(Run.start_after.is_not(None), Run.decision_code.is_(None))
-    return begun - case((by_jitter, Run.start_after), else_=Run.slot)
-
-
-def _is_late(now: datetime) -> ColumnElement[bool]:
-    return and_(Run.slot.is_not(None), _lateness(now) > literal(LATE_AFTER, Interval))
-
-
 def _totals(org_id: UUID, period: Period, now: datetime) -> RunTotals:
-    late = func.count().filter(_is_late(now))
+    late = func.count().filter(is_late(now))
     query = select(Run.state, func.count(), late, func.count().filter(Run.attempt > 1))
-    rows = db.session.execute(query.where(*_asked(org_id, period)).group_by(Run.state)).all()
+    rows = db.session.execute(query.where(*asked(org_id, period)).group_by(Run.state)).all()
     states = {RunState(row[0]): row[1] for row in rows}
     ordered = {state: states[state] for state in RunState if state in states}
     return RunTotals(ordered, sum(row[2] for row in rows), sum(row[3] for row in rows))
@@ -165,7 +145,7 @@ def _groups(org_id: UUID, period: Period, states: Sequence[RunState]) -> Capped[
     by = (Run.job_id, Job.name, Run.state, Run.reason_code)
     counted = (func.count().label("runs"), func.max(Run.requested_at).label("last_at"))
     query = select(*by, *counted, ids[1].label("last_run_id"), func.count().over().label("groups"))
-    query = query.join(Job, Job.id == Run.job_id).where(*_asked(org_id, period), Run.state.in_(states))
+    query = query.join(Job, Job.id == Run.job_id).where(*asked(org_id, period), Run.state.in_(states))
     query = query.group_by(*by).order_by(text("runs DESC"), text("last_at DESC"), Job.name, Run.job_id)
     rows: Sequence[Any] = db.session.execute(query.limit(LISTED)).all()
     sentences = _sentences([row.last_run_id for row in rows])
@@ -194,18 +174,18 @@ def _group(row: Any, sentence: str | None) -> RunGroup:
 
 
 def _late(org_id: UUID, period: Period, now: datetime) -> list[LateRun]:
-    lateness = _lateness(now).label("lateness")
-    query = select(Run.id, Job.name, Run.state, Run.slot, lateness).join(Job, Job.id == Run.job_id)
-    query = query.where(*_asked(org_id, period), _is_late(now))
-    rows: Sequence[Any] = db.session.execute(query.order_by(lateness.desc(), Run.id).limit(LISTED)).all()
+    late_by = lateness(now).label("late_by")
+    query = select(Run.id, Job.name, Run.state, Run.slot, late_by).join(Job, Job.id == Run.job_id)
+    query = query.where(*asked(org_id, period), is_late(now))
+    rows: Sequence[Any] = db.session.execute(query.order_by(late_by.desc(), Run.id).limit(LISTED)).all()
     return [LateRun(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
 
 
 def _longest(org_id: UUID, period: Period) -> list[LongRun]:
-    took = (Run.finished_at - Run.started_at).label("took")
-    query = select(Run.id, Job.name, Run.state, Run.started_at, took).join(Job, Job.id == Run.job_id)
-    query = query.where(*_asked(org_id, period), Run.state.in_(EXECUTED), took.is_not(None))
-    rows: Sequence[Any] = db.session.execute(query.order_by(took.desc(), Run.id).limit(TOP)).all()
+    length = took().label("took")
+    query = select(Run.id, Job.name, Run.state, Run.started_at, length).join(Job, Job.id == Run.job_id)
+    query = query.where(*asked(org_id, period), Run.state.in_(EXECUTED), length.is_not(None))
+    rows: Sequence[Any] = db.session.execute(query.order_by(length.desc(), Run.id).limit(TOP)).all()
     return [LongRun(row[0], row[1], RunState(row[2]), row[3], row[4]) for row in rows]
 
 
@@ -214,19 +194,16 @@ def _longest(org_id: UUID, period: Period) -> list[LongRun]:
 
 def _measures(now: datetime) -> list[ColumnElement[Any]]:
     """What `JobFigures` says of a job's runs, in its order."""
-    is_executed = Run.state.in_(EXECUTED)
-    is_troubled = and_(is_executed, or_(Run.state.in_(BROKEN), Run.attempt > 1))
-    took = Run.finished_at - Run.started_at
     return [
         func.count().label("runs"),
-        func.count().filter(is_executed).label("executed"),
+        func.count().filter(is_executed()).label("executed"),
         func.count().filter(Run.state == RunState.SUCCEEDED).label("succeeded"),
         func.count().filter(Run.state.in_(BROKEN)).label("failed"),
-        func.count().filter(is_troubled).label("troubled"),
-        func.count().filter(_is_late(now)).label("late"),
-        func.max(_lateness(now)).filter(_is_late(now)).label("worst_lateness"),
-        func.avg(took).filter(is_executed).label("mean_duration"),
-        func.max(took).filter(is_executed).label("longest_duration"),
+        func.count().filter(is_troubled()).label("troubled"),
+        func.count().filter(is_late(now)).label("late"),
+        func.max(lateness(now)).filter(is_late(now)).label("worst_lateness"),
+        func.avg(took()).filter(is_executed()).label("mean_duration"),
+        func.max(took()).filter(is_executed()).label("longest_duration"),
     ]
 
 
@@ -235,7 +212,7 @@ Lists = tuple[Capped[JobFigures], list[JobFigures], list[JobFigures], list[JobFi
 
 def _by_job(org_id: UUID, period: Period, now: datetime) -> Lists:
     """The busiest jobs, the flakiest, the slowest and the latest, out of one pass over the period."""
-    per_job = select(Run.job_id, *_measures(now)).where(*_asked(org_id, period)).group_by(Run.job_id)
+    per_job = select(Run.job_id, *_measures(now)).where(*asked(org_id, period)).group_by(Run.job_id)
     seen = per_job.cte("seen")
     share = seen.c.troubled * 1.0 / func.nullif(seen.c.executed, 0)
     orders: dict[str, Sequence[ColumnElement[Any]]] = {
@@ -288,16 +265,16 @@ def _job_figures(row: Any, name: str) -> JobFigures:
 def _of_jobs(org_id: UUID, period: Period, job_ids: set[UUID], now: datetime) -> dict[UUID, JobFigures]:
     """The figures of some jobs in another period: one range of `ix_runs_job` for each."""
     query = select(Run.job_id, Job.name, *_measures(now)).join(Job, Job.id == Run.job_id)
-    query = query.where(*_asked(org_id, period), Run.job_id.in_(job_ids)).group_by(Run.job_id, Job.name)
+    query = query.where(*asked(org_id, period), Run.job_id.in_(job_ids)).group_by(Run.job_id, Job.name)
     return {row.job_id: _job_figures(row, row.name) for row in db.session.execute(query)}
 
 
 def _days(org_id: UUID, period: Period, zone: ZoneInfo, now: datetime) -> list[DayFigures]:
     """One line for each calendar day that the period touches, those without a run included."""
     bounds = day_bounds(period, zone)
-    day = func.width_bucket(Run.requested_at, cast(bounds, ARRAY(DateTime(timezone=True)))).label("day")
-    late, retried = func.count().filter(_is_late(now)), func.count().filter(Run.attempt > 1)
-    query = select(day, Run.state, func.count(), late, retried).where(*_asked(org_id, period))
+    day = day_of(bounds).label("day")
+    late, retried = func.count().filter(is_late(now)), func.count().filter(Run.attempt > 1)
+    query = select(day, Run.state, func.count(), late, retried).where(*asked(org_id, period))
     rows = db.session.execute(query.group_by(day, Run.state)).all()
     return [
         DayFigures(Period(*pair), _day_totals([row for row in rows if row[0] == number]))
@@ -308,18 +285,6 @@ def _days(org_id: UUID, period: Period, zone: ZoneInfo, now: datetime) -> list[D
 def _day_totals(rows: Sequence[Any]) -> RunTotals:
     states = {RunState(row[1]): int(row[2]) for row in rows}
     return RunTotals(states, sum(row[3] for row in rows), sum(row[4] for row in rows))
-
-
-def day_bounds(period: Period, zone: ZoneInfo) -> list[datetime]:
-    """The period's ends and every midnight of the zone between them, in their order, in UTC."""
-    bounds = [period.since]
-    day = period.since.astimezone(zone).date()
-    while True:
-        day += timedelta(days=1)
-        midnight = datetime.combine(day, time(), zone).astimezone(UTC)
-        if midnight >= period.until:
-            return [*bounds, period.until]
-        bounds.append(midnight)
 
 
 def _changes(org_id: UUID, period: Period) -> Capped[PersonChanges]:

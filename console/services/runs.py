@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, select, update
 
 from console.core.actor import Actor
 from console.core.errors import NotFound
@@ -19,7 +19,7 @@ from console.core.states import TERMINAL, Hold, RunState, Trigger
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
-from console.services import paging
+from console.services import pace, paging, run_filters
 from console.services.job_views import max_attempts, stamps
 from console.services.views import LogLine, Resolution, RunFilter, RunPage, RunView
 from console.services.workers import Fleet, fleet
@@ -29,12 +29,10 @@ WAIT_STEP = 0.05
 
 def page(actor: Actor, wanted: RunFilter, *, cursor: str | None, limit: int, now: datetime) -> RunPage:
     """One page of runs, newest first; raises `Invalid` that names `cursor` or `limit`."""
-    query: Select[*tuple[Any, ...]] = _filtered(_joined(actor), wanted)
-    if cursor:
-        after = paging.decode(cursor, "du")
-        query = query.where(tuple_(Run.requested_at, Run.id) < tuple_(*after))
-    query = query.order_by(Run.requested_at.desc(), Run.id.desc()).limit(paging.check_limit(limit) + 1)
+    after = paging.decode(cursor, "du") if cursor else None
+    most = paging.check_limit(limit) + 1
     with reading():
+        query = run_filters.newest(actor, wanted, after=after, limit=most)
         rows = db.session.execute(query).all()
         seen = fleet(now)
         found = [_view(run, job, seen, now) for run, job in rows[:limit]]
@@ -46,37 +44,24 @@ def _joined(actor: Actor) -> Select[Run, Job]:
     return select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.org_id == actor.org_id)
 
 
-def _filtered(query: Select[*tuple[Any, ...]], wanted: RunFilter) -> Select[*tuple[Any, ...]]:
-    if wanted.job_id:
-        query = query.where(Run.job_id == wanted.job_id)
-    if wanted.state:
-        query = query.where(Run.state == wanted.state)
-    if wanted.trigger:
-        query = query.where(Run.trigger == wanted.trigger)
-    if wanted.since:
-        query = query.where(Run.requested_at >= wanted.since)
-    if wanted.until:
-        query = query.where(Run.requested_at <= wanted.until)
-    return query
-
-
 def get(actor: Actor, run_id: UUID, *, now: datetime) -> RunView:
     """The run of this id in the actor's org; raises `NotFound`."""
     with reading():
         return load_view(actor, run_id, now)
 
 
-def load_view(actor: Actor, run_id: UUID, now: datetime) -> RunView:
-    """As `get`, inside the caller's transaction."""
+def load_view(actor: Actor, run_id: UUID, now: datetime, seen: Fleet | None = None) -> RunView:
+    """As `get`, inside the caller's transaction, who may have read the heartbeats before."""
     found = db.session.execute(_joined(actor).where(Run.id == run_id)).first()
     if found is None:
         raise NotFound("There is no such run.")
-    return _view(found[0], found[1], fleet(now), now, last_line=_last_line(run_id))
+    view = _view(found[0], found[1], seen or fleet(now), now)
+    return replace(view, hops=pace.marked(view))
 
 
-def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) -> RunView:
+def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
     task = registry.get(run.task)
-    around = seen.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at)
+    around = seen.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at, run.org_id)
     ended = run.finished_at or now
     return RunView(
         id=run.id,
@@ -126,7 +111,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime, last_line: int = 0) ->
         approved_by=run.approved_by,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
-        version=_version(run, silence(stamps(run), around, now), last_line),
+        version=_version(run, silence(stamps(run), around, now)),
         as_of=now,
     )
 
@@ -144,7 +129,7 @@ def _lateness(run: Run) -> timedelta | None:
     return run.started_at - (run.start_after if run.start_after and not run.decision_code else run.slot)
 
 
-def _version(run: Run, silent: object, last_line: int) -> str:
+def _version(run: Run, silent: object) -> str:
     parts = (
         run.id,
         run.state,
@@ -155,14 +140,8 @@ def _version(run: Run, silent: object, last_line: int) -> str:
         run.held_by,
         run.stop_requested_at,
         silent,
-        last_line,
     )
     return sha256(repr(parts).encode()).hexdigest()[:20]
-
-
-def _last_line(run_id: UUID) -> int:
-    newest = select(RunLog.id).where(RunLog.run_id == run_id).order_by(RunLog.id.desc()).limit(1)
-    return db.session.scalar(newest) or 0
 
 
 def log(actor: Actor, run_id: UUID, *, after: int = 0, limit: int = 500) -> list[LogLine]:

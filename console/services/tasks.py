@@ -3,28 +3,19 @@
 from datetime import datetime
 
 import humanize
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from console.core.actor import Actor
 from console.core.registry import registry
 from console.db.jobs import Job
 from console.db.session import db, reading
+from console.services.run_filters import paths_of
+from console.services.task_lists import PATHS
 from console.services.views import TaskStatus
 from console.services.workers import Fleet, fleet
 
 NEVER = "Never run"
 LISTED = 1000
-TASKS = text(
-    """
-    WITH RECURSIVE found AS (
-        (SELECT task FROM jobs WHERE org_id = :org ORDER BY task LIMIT 1)
-        UNION ALL
-        SELECT (SELECT task FROM jobs WHERE org_id = :org AND task > found.task ORDER BY task LIMIT 1)
-        FROM found WHERE found.task IS NOT NULL
-    )
-    SELECT task FROM found WHERE task IS NOT NULL
-    """
-)
 
 
 def status(actor: Actor, *, now: datetime) -> list[TaskStatus]:
@@ -34,15 +25,22 @@ def status(actor: Actor, *, now: datetime) -> list[TaskStatus]:
         alive = select(Job).where(Job.org_id == actor.org_id, Job.deleted_at.is_(None))
         nearest = alive.order_by(Job.sort_at, Job.name, Job.id).limit(LISTED)
         jobs = list(db.session.scalars(nearest))
-        listed = {job.task for job in jobs}
-        others = [task for task in db.session.scalars(TASKS, {"org": actor.org_id}) if task not in listed]
+        listed = {_present(job.task) for job in jobs}
+        used = db.session.scalars(PATHS, {"org": actor.org_id})
+        others = sorted({_present(path) for path in used} - listed)
         jobs += [job for job in (_newest(actor, task) for task in others) if job is not None]
         return [_of_job(job, seen, now) for job in jobs]
 
 
+def _present(path: str) -> str:
+    """The path that the task has now, which is its own when it is no longer known."""
+    known = registry.get(path)
+    return known.path if known else path
+
+
 def _newest(actor: Actor, task: str) -> Job | None:
-    """The task's nearest job, or the deleted one that ran."""
-    query = select(Job).where(Job.org_id == actor.org_id, Job.task == task)
+    """The nearest job of the task under any of its paths, or the deleted one that ran."""
+    query = select(Job).where(Job.org_id == actor.org_id, Job.task.in_(paths_of(task)))
     query = query.where(Job.deleted_at.is_(None) | Job.last_run_id.is_not(None))
     return db.session.scalar(query.order_by(Job.deleted_at.desc().nulls_first(), Job.sort_at).limit(1))
 
@@ -51,7 +49,7 @@ def _of_job(job: Job, seen: Fleet, now: datetime) -> TaskStatus:
     task = registry.get(job.task)
     return TaskStatus(
         schedule_name=job.key,
-        task_path=job.task,
+        task_path=_present(job.task),
         name=job.name,
         category=task.category if task else job.category,
         status=job.status,

@@ -9,8 +9,10 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from console.core.alerts import DeliveryState
 from console.core.errors import Invalid
 from console.core.states import JobStatus, Kind, MessageType, RunState, Trigger
+from console.services.alert_history import DeliveryFilter
 from console.services.views import JobFilter, RunFilter
 
 PAGE = 50
@@ -103,15 +105,13 @@ class JobQuery(Query):
 
     def filter(self, zone: ZoneInfo) -> JobFilter:
         """The filter; both days are meant as the zone has them, and both belong to it."""
-        since = datetime.combine(self.from_, time.min, zone) if self.from_ else None
-        until = datetime.combine(self.to, time.max, zone).replace(fold=1) if self.to else None
         return JobFilter(
             self.q,
             self.status,
             self.kind,
             self.category,
-            since,
-            until,
+            _begin(self.from_, zone),
+            _end(self.to, zone),
             message_type=self.type.message_type if self.type else None,
             tasks_only=self.type is JobType.TASKS,
             subject_id=self.event,
@@ -148,24 +148,96 @@ class ScheduleQuery(Query):
         return JobFilter(self.q, self.status, self.kind, self.category, scheduled_only=is_scheduled)
 
 
+class ApprovalTab(StrEnum):
+    """The tabs of the page of approvals beside the one that it opens with."""
+
+    DECIDED = "decided"
+
+
+@dataclass(frozen=True)
+class ApprovalQuery(Query):
+    """What the page of approvals shows: what is pending, unless it is asked for what is decided."""
+
+    tab: ApprovalTab | None = None
+    cursor: str | None = None
+
+    @classmethod
+    def read(cls, args: Mapping[str, str], *also: str) -> "ApprovalQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
+        return cls(_one_of(args, "tab", ApprovalTab), _text(args, "cursor", longest=1000))
+
+    @property
+    def is_decided(self) -> bool:
+        return self.tab is ApprovalTab.DECIDED
+
+
+class DryRuns(StrEnum):
+    """Whether dry runs are among what is shown: they alone, or none of them."""
+
+    ONLY = "only"
+    NONE = "none"
+
+
+class Days(StrEnum):
+    """How many days up to today the figures are made of."""
+
+    WEEK = "7"
+    FORTNIGHT = "14"
+    MONTH = "30"
+    QUARTER = "90"
+
+
 @dataclass(frozen=True)
 class RunQuery(Query):
-    """What the list of runs shows."""
+    """What the list of runs shows, and over how many `days` the figures are that stand above it.
 
+    `task` is a path, present or former.
+    """
+
+    q: str | None = None
     state: RunState | None = None
     trigger: Trigger | None = None
+    job: UUID | None = None
+    task: str | None = None
+    category: str | None = None
+    from_: date | None = None
+    to: date | None = None
+    dry: DryRuns | None = None
+    days: Days | None = None
     cursor: str | None = None
 
     @classmethod
     def read(cls, args: Mapping[str, str], *also: str) -> "RunQuery":
         """Raises `Invalid` that names the parameter; those in `also` are let pass."""
         cls._check_names(args, also)
-        state = _one_of(args, "state", RunState)
-        return cls(state, _one_of(args, "trigger", Trigger), _text(args, "cursor", longest=1000))
+        return cls(
+            _text(args, "q"),
+            _one_of(args, "state", RunState),
+            _one_of(args, "trigger", Trigger),
+            _id(args, "job"),
+            _text(args, "task"),
+            _text(args, "category"),
+            _day(args, "from"),
+            _day(args, "to"),
+            _one_of(args, "dry", DryRuns),
+            _one_of(args, "days", Days),
+            _text(args, "cursor", longest=1000),
+        )
 
-    @property
-    def filter(self) -> RunFilter:
-        return RunFilter(state=self.state, trigger=self.trigger)
+    def filter(self, zone: ZoneInfo) -> RunFilter:
+        """The filter; both days are meant as the zone has them, and both belong to it."""
+        return RunFilter(
+            job_id=self.job,
+            state=self.state,
+            trigger=self.trigger,
+            since=_begin(self.from_, zone),
+            until=_end(self.to, zone),
+            task=self.task,
+            category=self.category,
+            q=self.q,
+            dry_run=self.dry is DryRuns.ONLY if self.dry else None,
+        )
 
 
 def check_names(args: Mapping[str, str], *known: str) -> None:
@@ -222,6 +294,15 @@ def _day(args: Mapping[str, str], name: str) -> date | None:
         raise _wrong(name, "there is no such day") from None
 
 
+def _begin(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return datetime.combine(day, time.min, zone) if day else None
+
+
+def _end(day: date | None, zone: ZoneInfo) -> datetime | None:
+    """The last instant of the day, also of one that has an hour twice."""
+    return datetime.combine(day, time.max, zone).replace(fold=1) if day else None
+
+
 def _id(args: Mapping[str, str], name: str) -> UUID | None:
     value = args.get(name, "").strip()
     try:
@@ -239,3 +320,24 @@ def _flag(args: Mapping[str, str], name: str) -> bool:
 
 def _wrong(name: str, text: str) -> Invalid:
     return Invalid(f"{name}: {text}", fields={name: [text]})
+
+
+@dataclass(frozen=True)
+class AlertQuery(Query):
+    """What the history of alerts shows."""
+
+    state: DeliveryState | None = None
+    rule: UUID | None = None
+    channel: UUID | None = None
+    cursor: str | None = None
+
+    @classmethod
+    def read(cls, args: Mapping[str, str], *also: str) -> "AlertQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
+        state = _one_of(args, "state", DeliveryState)
+        return cls(state, _id(args, "rule"), _id(args, "channel"), _text(args, "cursor", longest=1000))
+
+    @property
+    def filter(self) -> DeliveryFilter:
+        return DeliveryFilter(self.state, self.rule, self.channel)

@@ -14,7 +14,7 @@ class Count(Params):
     pause_seconds: float = Field(default=1.0, ge=0, le=10)
 
 
-@task(title="Count slowly", category="Examples", timeout=600, params=Count, dry_run=False)
+@task(title="Count slowly", category="Examples", timeout=600, params=Count, dry_run=True)
 def count_slowly(run: Run) -> Result:
     """Counts to ten, a number a second, and says each one aloud."""
     for number in range(1, run.args.to + 1):
