@@ -14,7 +14,7 @@ from console.core.states import Beating
 from console.db import tables  # noqa: F401  (fills the metadata)
 from console.db.session import db, engine_options
 from console.queue import queues
-from console.services import mail, outbox, workers
+from console.services import addresses, alert_messages, audit, mail, outbox, vault, workers
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = Path(__file__).resolve().parent / "db" / "migrations"
@@ -39,9 +39,13 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
+    audit.configure(settings.secret_key, settings.former_keys, settings.home)
     queues.configure(settings.redis_url)
     mail.configure(settings.smtp_url, settings.from_email)
     outbox.configure(embedded=settings.outbox)
+    vault.configure(settings.secret_key, settings.former_keys)
+    addresses.configure(may_be_private=settings.private_webhooks)
+    alert_messages.configure(settings.base_url)
     workers.configure(
         {
             Beating.SCHEDULER: (settings.scheduler_yellow, settings.scheduler_red),

@@ -1,6 +1,6 @@
 // What the pages do beyond links and forms: fresh words for old times, and polls that never disturb whoever
 // is at work. The files beside this one, which share its names: table.js (a poll between rows that are being
-// edited), dialogs.js, editors.js, keys.js and selection.js. Without any of them every page still works.
+// edited), dialogs.js, editors.js, keys.js, log.js and selection.js. Without any of them every page still works.
 "use strict";
 
 document.documentElement.classList.add("has-script");
@@ -11,7 +11,7 @@ const GLANCE_MS = 1500; // what a tab that is shown again has for its first answ
 const polls = {
   failures: 0, quietUntil: 0, lastGood: null, shownAt: 0, isStale: false, sessionEnded: false, pressing: false,
 };
-const kept = { open: new Set(), follow: true, scroll: 0 };
+const kept = { open: new Set() };
 let skew = 0; // the server's clock minus this one's, in ms
 let learnt = null; // the instant of the heartbeat that the clock was set by
 
@@ -175,41 +175,26 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) wake();
 });
 
-// What a swap must not lose: opened details, and the place in a log.
+// What a swap must not lose: opened details.
 
 function remember() {
   for (const element of document.querySelectorAll("details[id]")) {
     if (element.open) kept.open.add(element.id);
     else kept.open.delete(element.id);
   }
-  if (byId("log")) kept.scroll = byId("log").scrollTop;
 }
 
 function restore() {
   for (const id of kept.open) if (byId(id)) byId(id).open = true;
-  const log = byId("log");
-  if (byId("follow")) byId("follow").checked = kept.follow;
-  if (log) log.scrollTop = kept.follow && byId("follow") ? log.scrollHeight : kept.scroll;
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.id === "follow") {
-    kept.follow = event.target.checked;
-    restore();
-  }
   const form = event.target.closest("form[data-submit]");
   // A date or an address is whole before it is meant: it waits for Enter or the button.
   if (form && !["date", "text"].includes(event.target.type)) form.requestSubmit();
 });
 
-document.addEventListener("scroll", (event) => {
-  const log = event.target;
-  if (log.id !== "log" || !byId("follow")) return;
-  kept.follow = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
-  byId("follow").checked = kept.follow;
-}, true);
-
-// At once, lest a log jump to its top for a moment; and again, for settling takes attributes back.
+// At once, lest what stood open jump; and again, for settling takes attributes back.
 document.addEventListener("htmx:afterSwap", restore);
 document.addEventListener("htmx:afterSettle", () => {
   learnClock();

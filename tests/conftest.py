@@ -112,6 +112,7 @@ def one_app(settings: Settings) -> Iterator[APIFlask]:
 def app(one_app: APIFlask, settings: Settings) -> Iterator[APIFlask]:
     """The app on empty tables and an empty Valkey."""
     with one_app.app_context():
+        factories.empty_trail()
         db.session.execute(text("DELETE FROM orgs"))
         db.session.execute(text("DELETE FROM users"))
         db.session.execute(text("DELETE FROM heartbeats"))

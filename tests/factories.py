@@ -9,13 +9,31 @@ from uuid import UUID
 from sqlalchemy import text
 
 from console.core.actor import Actor
+from console.core.alerts import AlertOn, ChannelKind
 from console.core.clock import utc_now
 from console.core.registry import registry
 from console.core.states import ActorKind, Beating, Role, Trigger
 from console.db.session import db
 from console.plugins.messages import events
 from console.plugins.messages.views import EventView
-from console.services import jobs, orgs, people, triggers, workers
+from console.services import (
+    alert_channels,
+    alert_rules,
+    alert_sending,
+    guarding,
+    jobs,
+    orgs,
+    people,
+    triggers,
+    workers,
+)
+from console.services.alert_channels import ChannelView
+from console.services.alert_fields import RuleGiven
+from console.services.alert_history import DeliveryView
+from console.services.alert_rules import RuleView
+from console.services.alert_ways import ChannelGiven
+from console.services.approval_views import ApprovalView
+from console.services.approvals import ApprovalRequested
 from console.services.views import JobView, RunView
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
@@ -70,6 +88,21 @@ def run(
     return triggers.send_now(actor or of.admin, of_job.id, request, now=now or utc_now())
 
 
+def approval(
+    of: OrgOf, of_job: JobView, *, actor: Actor | None = None, now: datetime | None = None, **fields: Any
+) -> ApprovalView:
+    """A pending request to run the job, which needs a second person for it and not afterwards."""
+    at = now or utc_now()
+    guarding.set_guard(of.admin, of_job.id, True, now=at)
+    try:
+        run(of, of_job, actor=actor, now=at, **fields)
+    except ApprovalRequested as error:
+        return error.approval
+    finally:
+        guarding.set_guard(of.admin, of_job.id, False, now=at)
+    raise AssertionError("a guarded job ran at once")
+
+
 def event(
     of: OrgOf, name: str = "Hamlet", *, actor: Actor | None = None, now: datetime | None = None, **fields: Any
 ) -> EventView:
@@ -100,9 +133,24 @@ def live_worker(
     workers.beat(beat, now=at)
 
 
+def live_watcher(*, now: datetime | None = None) -> None:
+    at = now or utc_now()
+    workers.beat(workers.Beat(Beating.WATCHER, "watcher-1", "host", 1, at), now=at)
+
+
 def live_scheduler(*, now: datetime | None = None) -> None:
     at = now or utc_now()
     workers.beat(workers.Beat(Beating.SCHEDULER, "scheduler-1", "host", 1, at), now=at)
+
+
+def alert(of: OrgOf, name: str = "Confidential") -> tuple[ChannelView, RuleView, DeliveryView]:
+    """A channel, a rule that uses it, and a test of it that nobody takes."""
+    now = utc_now()
+    given = ChannelGiven(name=f"{name} channel", kind=ChannelKind.MAIL, recipients=["ops@x.example"])
+    channel = alert_channels.create(of.admin, given, now=now)
+    wanted = RuleGiven(name=f"{name} rule", event=AlertOn.FAILED, channels=[channel.id])
+    rule = alert_rules.create(of.admin, wanted, now=now)
+    return channel, rule, alert_sending.test(of.admin, channel.id, now=now)
 
 
 def rows(sql: str, **values: Any) -> list[Any]:
@@ -117,3 +165,21 @@ def one(sql: str, **values: Any) -> Any:
     """The only value of the only row."""
     (row,) = rows(sql, **values)
     return row[0]
+
+
+def past_the_triggers(*statements: str, **values: Any) -> None:
+    """Changes the audit trail as nobody may but who owns the server; in a transaction of its own."""
+    db.session.rollback()
+    db.session.execute(text("SET LOCAL session_replication_role = replica"))
+    for statement in statements:
+        named = {name: value for name, value in values.items() if f":{name}" in statement}
+        db.session.execute(text(statement), named)
+    db.session.commit()
+
+
+TRAIL = ("audit_heads", "audit_chain", "audit_entries")
+
+
+def empty_trail() -> None:
+    """No entry is left of the tests before, whose orgs are gone."""
+    past_the_triggers(*(f"DELETE FROM {name}" for name in TRAIL))  # noqa: S608

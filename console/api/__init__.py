@@ -3,12 +3,20 @@
 from apiflask import APIFlask
 
 from console.api import (  # noqa: F401  (each hangs its calls on the blueprint)
+    alerts,
+    approvals,
+    audit,
+    chains,
     conflicts,
     deletions,
     docs,
+    explain,
     job_files,
     jobs,
+    people,
+    queues,
     revisions,
+    run_control,
     runs,
     schedule_files,
     schedules,

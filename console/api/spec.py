@@ -11,8 +11,10 @@ from flask import Flask, current_app
 from console.api import reading  # noqa: F401  (makes APIFlask read and describe strictly)
 from console.api.blueprint import PREFIX, api
 from console.api.problems import MEDIA_TYPE
+from console.api.schemas.approvals import ApprovalAskedOut
+from console.api.schemas.common import Out
 from console.api.schemas.conflict import StaleProblem
-from console.api.schemas.problem import Problem
+from console.api.schemas.problem import Problem, RefusedProblem
 from console.api.schemas.schedules import LARGEST_REVISION
 from console.core.states import MessageType
 
@@ -45,8 +47,9 @@ YAML_BODIES: set[str] = set()
 CSV_TYPES = ("text/csv", "text/plain")
 CSV_BODIES: set[str] = set()
 JSON_FILES: set[str] = set()
-TAGS = ["Jobs", "Schedules", "Triggers", "Runs", "Status"]
-PROBLEMS: list[type[Problem]] = [Problem, StaleProblem]
+TAGS = ["Jobs", "Schedules", "Triggers", "Approvals", "Runs", "Alerts", "Audit", "People", "Status"]
+PROBLEMS: list[type[Problem]] = [Problem, StaleProblem, RefusedProblem]
+SHAPES: list[type[Out]] = [ApprovalAskedOut]
 FILE: dict[str, Any] = {
     "type": "object",
     "required": ["version", "schedules"],
@@ -76,7 +79,8 @@ def call(tag: str, *problems: int, also: dict[int, dict[str, Any]] | None = None
 
 
 def _problem(code: int) -> dict[str, Any]:
-    return problem_answer(DESCRIPTIONS.get(code, HTTPStatus(code).phrase), "Problem")
+    shapes = ("RefusedProblem", "Problem") if code == HTTPStatus.CONFLICT else ("Problem",)
+    return problem_answer(DESCRIPTIONS.get(code, HTTPStatus(code).phrase), *shapes)
 
 
 def problem_answer(description: str, *shapes: str) -> dict[str, Any]:
@@ -90,11 +94,19 @@ STALE = problem_answer(
     "Somebody has saved a revision after the one that you saw, or it is refused as things stand; "
     "`reason_code` says which.",
     "StaleProblem",
+    "RefusedProblem",
     "Problem",
 )
 TAGGED: dict[str, Any] = {
     "headers": {"ETag": {"schema": {"type": "string"}, "description": "The revision, for `If-Match`."}}
 }
+
+
+def or_asked(shape: str) -> dict[int, dict[str, Any]]:
+    """The 202 of a call that makes a run, or asks for a second person's word when it needs one."""
+    refs = [{"$ref": REF.format(model=name)} for name in (shape, "ApprovalAskedOut")]
+    text = "The run is accepted; or a second person must approve it, and is asked to (`APPROVAL_REQUIRED`)."
+    return {202: {"description": text, "content": {"application/json": {"schema": {"anyOf": refs}}}}}
 
 
 def created(shape: str) -> dict[str, Any]:
@@ -177,7 +189,7 @@ def _finished(spec: dict[str, Any]) -> dict[str, Any]:
     spec["security"] = [{"bearer": []}]
     spec["tags"] = [{"name": name} for name in TAGS]
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    for problem in PROBLEMS:
+    for problem in (*PROBLEMS, *SHAPES):
         schema = problem.model_json_schema(mode="serialization", ref_template=REF)
         schemas.update(schema.pop("$defs", {}))
         schemas[problem.__name__] = schema
@@ -241,6 +253,7 @@ PATHS: dict[str, dict[str, Any]] = {
         "maxLength": 300,
         "description": "A job or task, in any spelling, or a job's id.",
     },
+    "queue": {"minLength": 1, "maxLength": 100, "description": "A queue, by its name."},
     "number": {"type": "integer", "minimum": 1, "maximum": LARGEST_REVISION, "description": "A revision."},
     "message_type": {"enum": [type_.value for type_ in MessageType if type_ is not MessageType.FREE]},
 }

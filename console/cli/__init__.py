@@ -13,10 +13,15 @@ def main() -> None:
 
 def _console() -> Suggesting:
     from console.cli import (
+        audit,
+        chains,
         database,
         doctor,
+        explain,
         jobs,
         processes,
+        queues,
+        run_control,
         runs,
         schedule_edits,
         schedule_files,
@@ -27,6 +32,10 @@ def _console() -> Suggesting:
 
     for command in (*schedule_edits.COMMANDS, *schedule_files.COMMANDS):
         schedules.schedule.add_command(command)
+    for command in chains.COMMANDS:
+        jobs.job.add_command(command)
+    for command in run_control.COMMANDS:
+        runs.run.add_command(command)
     group = Suggesting("console", help="Callboard: an operations console for RQ.")
     for command in (
         processes.up,
@@ -38,11 +47,14 @@ def _console() -> Suggesting:
         database.migrate,
         database.seed,
         doctor.doctor,
+        explain.explain,
         users.user,
         tokens.token,
         jobs.job,
         schedules.schedule,
         runs.run,
+        audit.audit,
+        queues.queue,
     ):
         group.add_command(command)
     return group

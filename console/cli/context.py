@@ -4,6 +4,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -66,7 +67,11 @@ def base_url() -> str:
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
@@ -86,6 +91,11 @@ def print_fields(values: Mapping[str, object]) -> None:
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         click.echo(f"{name:<{width}} {'-' if value is None else printable(text)}")
+
+
+def instant(at: datetime | None) -> str | None:
+    """An instant to the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else None
 
 
 def printable(cell: object) -> str:

@@ -1,10 +1,12 @@
 """`job`: the job table at the shell."""
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.cli.asking import telling
 from console.cli.context import (
     acting,
     base_url,
@@ -17,12 +19,14 @@ from console.cli.context import (
 from console.cli.errors import CommandFailed
 from console.cli.group import Suggesting
 from console.core.states import JobStatus, Kind, RunState
+from console.core.texts import storable
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
     from console.services.views import JobFilter, JobView, RunView
 
 PAGE = 200
+LONGEST_NOTE = 500
 WAIT = click.FloatRange(0, 24 * 3600)
 
 
@@ -98,7 +102,9 @@ def show(name: str, as_json: bool, org: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
 @click.option("--again", is_flag=True, help="Send what was sent before, or may have been, once more.")
 @click.option("--args", "args_json", metavar="JSON", help="Arguments instead of the job's own.")
+@click.option("--at", metavar="ISO", help="Start it at this instant; give its offset.")
 @click.option("--wait", type=WAIT, metavar="SECONDS", help="Wait for the outcome.")
+@click.option("--note", help="Why; for the audit trail, and for a second person who decides.")
 @json_option
 @org_option
 def run(
@@ -106,28 +112,49 @@ def run(
     dry_run: bool,
     again: bool,
     args_json: str | None,
+    at: str | None,
     wait: float | None,
+    note: str | None,
     as_json: bool,
     org: str | None,
 ) -> None:
-    """Run a job or task now, by any spelling of its name."""
-    args = _arguments(args_json)
+    """Run a job or task now, or at a later time, by any spelling of its name."""
+    args, start_at = arguments(args_json), _instant(at)
     with acting(org) as actor:
-        started = _trigger(actor, name, args, dry_run=dry_run, again=again)
+        with telling(as_json):
+            started = _trigger(actor, name, args, dry_run, again, start_at, note)
         if wait is not None:
             from console.core.clock import utc_now
             from console.services import runs
 
             started = runs.wait(actor, started.id, seconds=wait, clock=utc_now)
-        _report(started, as_json)
+        report(started, as_json)
         if wait is not None and not started.state.is_terminal:
-            address = f"{base_url()}/runs/{started.id}"
-            raise CommandFailed(
-                f"not ended within {wait:g} s; its state is {started.state}; follow it at {address}"
-            )
+            raise not_ended(started, wait)
 
 
-def _arguments(text: str | None) -> dict[str, Any] | None:
+def not_ended(run: "RunView", seconds: float) -> CommandFailed:
+    """What is said of a run that was waited for in vain; inside the app's context."""
+    address = f"{base_url()}/runs/{run.id}"
+    return CommandFailed(f"not ended within {seconds:g} s; its state is {run.state}; follow it at {address}")
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    from console.api.schemas.common import NO_INSTANT
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(NO_INSTANT, param_hint="--at") from None
+    if found.tzinfo is None:
+        raise click.BadParameter(NO_INSTANT, param_hint="--at")
+    return found
+
+
+def arguments(text: str | None) -> dict[str, Any] | None:
+    """The arguments of `--args`, a JSON object; raises `BadParameter`."""
     if text is None:
         return None
     from console.api import strict
@@ -143,17 +170,24 @@ def _arguments(text: str | None) -> dict[str, Any] | None:
 
 
 def _trigger(
-    actor: "Actor", name: str, args: dict[str, Any] | None, *, dry_run: bool, again: bool
+    actor: "Actor",
+    name: str,
+    args: dict[str, Any] | None,
+    dry_run: bool,
+    again: bool,
+    start_at: datetime | None,
+    note: str | None,
 ) -> "RunView":
     from console.core.clock import utc_now
     from console.core.states import Trigger
     from console.services import triggers
 
-    request = triggers.Request(Trigger.CLI, args=args, dry_run=dry_run, override=again)
+    given = storable(note or "", LONGEST_NOTE) or None
+    request = triggers.Request(Trigger.CLI, None, args, dry_run, again, start_at, note=given)
     return triggers.manual_trigger(actor, name, request, now=utc_now())
 
 
-def _report(run: "RunView", as_json: bool) -> None:
+def report(run: "RunView", as_json: bool) -> None:
     """Prints the run; raises `CommandFailed` when it has ended in any way but success."""
     if as_json:
         from console.api.schemas.runs import RunOut
@@ -162,10 +196,22 @@ def _report(run: "RunView", as_json: bool) -> None:
     else:
         click.echo(f"{run.task_title}: {run.state} (run {run.id})")
         _report_result(run.result)
+        if run.state.is_terminal:
+            report_changes(run)
     if run.state.is_terminal and run.state is not RunState.SUCCEEDED:
         message = (run.error or {}).get("message")
         why = run.reason or (run.reason_code.text if run.reason_code else "It did not succeed.")
         raise CommandFailed(f"{why} ({message})" if message and message not in why else why, run.reason_code)
+
+
+def report_changes(run: "RunView") -> None:
+    """What the run changed, or a dry run would have changed, as a table."""
+    if run.changes or run.dry_run:
+        names = ("subject", "before", "after")
+        rows = [[change[name] for name in names] for change in run.changes]
+        print_table(("WHAT", "BEFORE", "AFTER"), rows, "Its task reports no change.")
+    if run.dry_run:
+        click.echo("Nothing was changed: this was a dry run.")
 
 
 def _report_result(result: object) -> None:

@@ -51,12 +51,16 @@ def clock_of(scheduler: Light, cron: Light | None) -> Clock:
 
 @dataclass(frozen=True)
 class Hop:
-    """One step: its name, when it was reached (None: not yet), and the seconds since the step before."""
+    """One step: its name, when it was reached (None: not yet), and the seconds since the step before.
+
+    `is_slow` says that it took far longer than in the runs before; None when nobody compared.
+    """
 
     name: str
     at: datetime | None
     seconds: float | None
     is_current: bool = False
+    is_slow: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,10 @@ class Timestamps:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known of the processes that a waiting run depends on."""
+    """What is known of the processes that a waiting run depends on.
+
+    `pause` says by whom its queue is paused, None while it is not.
+    """
 
     queue: str
     task_key: str
@@ -95,6 +102,7 @@ class Surroundings:
     worker_name: str | None
     worker_silence: timedelta | None
     retry_at: datetime | None
+    pause: str | None = None
 
 
 NEXT_TICK = "waits for the next tick of the external cron"
@@ -157,6 +165,8 @@ def _silent_hold(stamps: Timestamps, around: Surroundings, now: datetime) -> Sil
 
 
 def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Silence | None:
+    if around.pause is not None:  # nothing will move it until somebody resumes the queue
+        return Silence("started" if stamps.queued_at else "queued", Reason.QUEUE_PAUSED, around.pause)
     if now - (stamps.queued_at or stamps.start_after or stamps.requested_at) < SILENT_AFTER:
         return None
     if stamps.queued_at is None:

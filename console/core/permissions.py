@@ -101,5 +101,5 @@ def check(role: Role, permission: Permission) -> None:
     if not allows(role, permission):
         raise Forbidden(
             f"This needs the role {LEAST[permission]}; you have {role}. Nothing was changed. "
-            "Ask an admin of your org for it."
+            "Ask an administrator of your org."
         )

@@ -29,6 +29,9 @@ class Environment(BaseSettings):
     redis_url: str | None = Field(None, validation_alias="REDIS_URL", repr=False)
     smtp_url: str | None = Field(None, validation_alias="SMTP_URL", repr=False)
     secret_key: str | None = Field(None, validation_alias="SECRET_KEY", repr=False)
+    former_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="CONSOLE_FORMER_KEYS", repr=False
+    )
     home: Path = Field(Path("var"), validation_alias="CONSOLE_HOME")
     port: int = Field(8000, validation_alias="PORT", ge=1, le=65535)
     task_modules: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="CONSOLE_TASKS")
@@ -41,6 +44,7 @@ class Environment(BaseSettings):
     workers: int = Field(2, validation_alias="CONSOLE_WORKERS", ge=1, le=64)
     outbox: bool = Field(False, validation_alias="CONSOLE_OUTBOX")
     from_email: str = Field("callboard@localhost", validation_alias="CONSOLE_FROM_EMAIL")
+    private_webhooks: bool = Field(False, validation_alias="CONSOLE_ALLOW_PRIVATE_WEBHOOKS")
     scheduler_yellow: int = Field(30, validation_alias="CONSOLE_SCHEDULER_YELLOW", ge=1, le=DAY)
     scheduler_red: int = Field(
         120, validation_alias="CONSOLE_SCHEDULER_RED", ge=2, le=DAY, validate_default=True
@@ -82,6 +86,11 @@ class Environment(BaseSettings):
         if key is not None and len(key) < SHORTEST_SECRET:
             raise ValueError(f"must have at least {SHORTEST_SECRET} characters")
         return key
+
+    @field_validator("former_keys", mode="before")
+    @classmethod
+    def _keys(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("home")
     @classmethod

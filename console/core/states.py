@@ -103,6 +103,18 @@ class CatchUp(StrEnum):
     NONE = "none"
 
 
+class Condition(StrEnum):
+    """How a run must end so that the job linked to it follows."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+    @property
+    def word(self) -> str:
+        """As it stands beside a link: `B after success`."""
+        return f"after {self.value}"
+
+
 class Priority(StrEnum):
     """Which lane of its queue a task's runs take."""
 
@@ -130,6 +142,15 @@ class Role(StrEnum):
     def includes(self, other: "Role") -> bool:
         ranks = list(Role)
         return ranks.index(self) >= ranks.index(other)
+
+
+class TokenState(StrEnum):
+    """Whether a token opens anything; a blocked one has an owner who may not come in."""
+
+    IN_FORCE = "in force"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    BLOCKED = "blocked"
 
 
 class ActorKind(StrEnum):

@@ -12,6 +12,7 @@ class Tag(StrEnum):
     USER_CREATED = "user:created"
     USER_DISABLED = "user:disabled"
     USER_ENABLED = "user:enabled"
+    USER_CHANGED = "user:changed"
     PASSWORD_CHANGED = "user:password_changed"  # noqa: S105
     ROLE_CHANGED = "user:role_changed"
     ORG_CHANGED = "org:changed"
@@ -57,3 +58,18 @@ class Tag(StrEnum):
     TASK_EXECUTION_STARTED = "TASK_EXECUTION_STARTED"
     TASK_EXECUTION_COMPLETED = "TASK_EXECUTION_COMPLETED"
     TASK_EXECUTION_FAILED = "TASK_EXECUTION_FAILED"
+
+    @property
+    def group(self) -> str:
+        """What it is about, in a word or two for a list: `Job`, `Alert rule`."""
+        about, _, action = self.value.partition(":")
+        return _in_words(about) if action else "Execution"
+
+    @property
+    def label(self) -> str:
+        """The words for it on a page: `Job changed`."""
+        return _in_words(self.value)
+
+
+def _in_words(code: str) -> str:
+    return code.replace(":", " ").replace("_", " ").capitalize()

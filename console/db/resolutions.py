@@ -9,9 +9,11 @@ from sqlalchemy import text
 from console.db.session import db
 
 # The job follows where this run is its last; a status that somebody has given it since then stays. One that
-# has failed once more since is sent all the same. Columns on the right are those of the job as it was.
+# has failed once more since, or came to nothing, is sent all the same. Columns on the right are those of the
+# job as it was.
 BECOMES_SENT = (
-    ":is_good AND kind = 'once' AND (status = 'failed' OR (status = 'paused' AND last_run_id = settled.id))"
+    ":is_good AND kind = 'once' AND (status = 'failed' OR (status = 'skipped' AND closed_by IS NULL) "
+    "OR (status = 'paused' AND last_run_id = settled.id))"
 )
 # What did not arrive before the job's own time goes out then, as it would have without the click.
 FAILED = "NOT :is_good AND last_run_id = settled.id AND kind = 'once' AND status = 'failed'"

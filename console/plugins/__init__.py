@@ -37,7 +37,9 @@ def demo_jobs() -> list[NewJob]:
         NewJob(task="send_test_email_to_self"),
         NewJob(task="perform_system_health_check", schedule={"type": "interval", "every_seconds": 1800}),
         NewJob(task="cleanup_old_runs", schedule={"type": "daily", "hour": 3, "minute": 30}),
+        NewJob(task="verify_audit_trail", schedule={"type": "daily", "hour": 4, "minute": 0}),
         NewJob(task="count_slowly"),
+        NewJob(task="empty_outbox"),
         *_reports(),
     ]
 

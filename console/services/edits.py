@@ -31,6 +31,7 @@ from console.services import (
     jobs,
     previews,
     pushing,
+    second_person,
     standings,
     wakeups,
 )
@@ -180,9 +181,13 @@ def write_row(
     *,
     seen: int | None = None,
     reason: str | None = None,
+    is_planned: bool = False,
     now: datetime,
 ) -> tuple[Sequence[FieldChange], Sequence[Ticket]]:
-    """What `edit_row` writes, for a transaction with many rows, which rings the bell once itself."""
+    """What `edit_row` writes, for a transaction with many rows, which rings the bell once itself.
+
+    `is_planned` says that it follows from something else that the actor may change.
+    """
     old = Definition.of(job)
     if seen is not None and seen != job.revision:
         raise conflicts.stale(actor, job, old, change.meant, seen=seen, now=now)
@@ -190,6 +195,8 @@ def write_row(
     changes = definitions.differences(old, new)
     if not changes:
         return (), ()
+    if not is_planned:
+        second_person.check_edit(actor, job, changes)
     tickets = _settle(job, now)
     if new.closed and new.closed != old.closed:
         # What came due this moment and was not pushed yet gives way to whoever says that it is over.

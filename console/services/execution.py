@@ -7,19 +7,19 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, case, insert, null, select, text, update
+from sqlalchemy import Row, Update, case, insert, null, select, text, update
 
 from console.core.actor import Actor
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.states import ActorKind, JobStatus, Role, RunState, Trigger
+from console.core.states import ActorKind, Condition, JobStatus, Role, RunState, Trigger
 from console.core.tags import Tag
 from console.core.task import Task
 from console.db import attempts
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
-from console.services import audit, wakeups
+from console.services import audit, pushing
 
 LEASE = timedelta(seconds=20)
 STARTS_AFTER_LOSS = 3
@@ -32,9 +32,11 @@ QUEUED_AGAIN: dict[str, Any] = {
     "lease_until": None,
     "progress": null(),
 }
+ON = {RunState.SUCCEEDED: Condition.SUCCESS, RunState.FAILED: Condition.FAILURE}
 ONCE_ENDS = {RunState.SUCCEEDED: JobStatus.SENT, RunState.SKIPPED: JobStatus.SKIPPED}
+CUT_OFF = "It was cut off and may have been sending; find out whether it was sent, then settle it."
 STOP_ASKED = text(
-    "SELECT stop_code, stop_text FROM runs WHERE id = :run_id AND attempt = :attempt "
+    "SELECT stop_code, stop_text, task, dry_run FROM runs WHERE id = :run_id AND attempt = :attempt "
     "AND state = 'running' AND stop_requested_at IS NOT NULL"
 )
 _random = Random()  # noqa: S311  (spreads retries; no secret)
@@ -95,7 +97,9 @@ def claim(run_id: UUID, *, worker: str, offered: Sequence[str], now: datetime) -
             worker=worker,
         )
         if row.is_deleted:
-            _write(found, Outcome(RunState.SKIPPED, Reason.DELETED), now)
+            skipped = Outcome(RunState.SKIPPED, Reason.DELETED)
+            _write(found, skipped, now)
+            _audit(found, Tag.TASK_EXECUTION_FAILED, now, skipped)
             return None
         _audit(found, Tag.TASK_EXECUTION_STARTED, now, None)
     return found
@@ -129,13 +133,27 @@ def renew(run_id: UUID, attempt: int, *, now: datetime) -> bool:
 
 def stop_asked(run_id: UUID, attempt: int) -> Outcome | None:
     """How a running attempt is to end, when its stop was asked for; None when it may go on."""
+    row = _request_of(run_id, attempt)
+    return _stopped(row.stop_code, row.stop_text, row.task, row.dry_run) if row else None
+
+
+def _request_of(run_id: UUID, attempt: int) -> Row[Any] | None:
+    """The stop that was asked of a running attempt: its code, sentence, task and whether it is a dry run."""
     with reading():
-        row = db.session.execute(STOP_ASKED, {"run_id": run_id, "attempt": attempt}).first()
-        return _stopped(row.stop_code, row.stop_text) if row else None
+        return db.session.execute(STOP_ASKED, {"run_id": run_id, "attempt": attempt}).first()
 
 
-def _stopped(code: str, sentence: str) -> Outcome:
+def _stopped(code: str, sentence: str, task: str, is_dry: bool) -> Outcome:
+    """How an attempt ends that is cut off: where it may have sent, nobody knows whether it has."""
+    if leaves_doubt(task, is_dry=is_dry):
+        return Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN, f"{sentence.rstrip('.')}. {CUT_OFF}")
     return Outcome(RunState.STOPPED, Reason(code), sentence)
+
+
+def leaves_doubt(task_path: str, *, is_dry: bool) -> bool:
+    """Whether a run of the task that is cut off may have sent something that must not be sent twice."""
+    task = registry.get(task_path)
+    return task is not None and task.sends and not task.idempotent and not is_dry
 
 
 def held(run_id: UUID, attempt: int) -> Claim | None:
@@ -182,15 +200,19 @@ def finish(found: Claim, outcome: Outcome, *, now: datetime) -> RunState | None:
     task = registry.get(found.task)
     if outcome.state is RunState.FAILED and outcome.may_retry and _may_retry(task, found):
         state = _retry(found, outcome, task, now)
-        stop = stop_asked(found.run_id, found.attempt) if state is None else None
+        stop = _request_of(found.run_id, found.attempt) if state is None else None
         if stop is None:
             return state
-        outcome = replace(outcome, state=stop.state, reason=stop.reason, detail=stop.detail)
+        # It ended by itself before it was cut off, so that there is no doubt about what it did.
+        stopped = {"state": RunState.STOPPED, "reason": Reason(stop.stop_code), "detail": stop.stop_text}
+        outcome = replace(outcome, **stopped)
     with transaction():
-        if not _write(found, outcome, now):
+        followers = _write(found, outcome, now)
+        if followers is None:
             return None
         is_good = outcome.state is RunState.SUCCEEDED
         _audit(found, Tag.TASK_EXECUTION_COMPLETED if is_good else Tag.TASK_EXECUTION_FAILED, now, outcome)
+    pushing.push_if_any(followers, now=now)
     return outcome.state
 
 
@@ -220,7 +242,10 @@ def _retry(found: Claim, outcome: Outcome, task: Task | None, now: datetime) -> 
     return RunState.RETRYING
 
 
-def _write(found: Claim, outcome: Outcome, now: datetime) -> bool:
+def _write(found: Claim, outcome: Outcome, now: datetime) -> Sequence[UUID] | None:
+    """Ends the attempt; answers the runs that follow it, None when it is not the worker's."""
+    from console.services import following  # which stands on jobs, and they on this
+
     ending = attempts.End(
         run_id=found.run_id,
         attempt=found.attempt,
@@ -232,8 +257,9 @@ def _write(found: Claim, outcome: Outcome, now: datetime) -> bool:
         changes=[dict(change) for change in outcome.changes],
         note=_note(outcome),
         once_status=ONCE_ENDS.get(outcome.state, JobStatus.FAILED),
+        condition=None if found.dry_run else ON.get(outcome.state),
     )
-    return attempts.end(ending, channel=wakeups.CHANNEL, now=now)
+    return following.end(ending, found.job_id, now=now)
 
 
 def _note(outcome: Outcome) -> str | None:
@@ -245,8 +271,9 @@ def _note(outcome: Outcome) -> str | None:
 def lose(found: Claim, *, detail: str, now: datetime) -> RunState | None:
     """Records that the attempt's process is gone.
 
-    One whose stop was asked for is stopped. An idempotent task starts again (up to three times in
-    all), another one ends as `unknown`: nobody knows whether its side effect happened.
+    One whose stop was asked for ends as stopped, or as unknown where it may have sent. An idempotent
+    task starts again (up to three times in all), another one ends as `unknown`: nobody knows whether
+    its side effect happened.
     """
     if found.stop is not None:
         return finish_without_retry(found, found.stop, now)
@@ -255,15 +282,19 @@ def lose(found: Claim, *, detail: str, now: datetime) -> RunState | None:
         if found.attempt < STARTS_AFTER_LOSS:
             return _start_again(found, detail, now)
         return finish_without_retry(found, Outcome(RunState.FAILED, Reason.WORKER_LOST, detail), now)
+    if found.dry_run:  # there is no doubt about what it did: nothing
+        return finish_without_retry(found, Outcome(RunState.FAILED, Reason.WORKER_LOST, detail), now)
     return finish_without_retry(found, Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN, detail), now)
 
 
 def finish_without_retry(found: Claim, outcome: Outcome, now: datetime) -> RunState | None:
     """As `finish`, for an end that is final."""
     with transaction():
-        if not _write(found, outcome, now):
+        followers = _write(found, outcome, now)
+        if followers is None:
             return None
         _audit(found, Tag.TASK_EXECUTION_FAILED, now, outcome)
+    pushing.push_if_any(followers, now=now)
     return outcome.state
 
 
@@ -272,7 +303,8 @@ def _start_again(found: Claim, detail: str, now: datetime) -> RunState | None:
     with transaction():
         if db.session.execute(_again(found).values(values).returning(Run.id)).first() is None:
             return None
-        db.session.execute(update(Job).where(Job.id == found.job_id).values(changed_at=now))
+        if not found.dry_run:
+            db.session.execute(update(Job).where(Job.id == found.job_id).values(changed_at=now))
     return RunState.QUEUED
 
 
@@ -295,5 +327,5 @@ def _claim_of(row: Run) -> Claim:
         row.dry_run,
         row.recipient,
         row.worker or "",
-        _stopped(row.stop_code, row.stop_text or "") if row.stop_code else None,
+        _stopped(row.stop_code, row.stop_text or "", row.task, row.dry_run) if row.stop_code else None,
     )

@@ -1,16 +1,17 @@
 """Is everything there? One line for each part, and what to do about it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
 from console.core.errors import Unavailable
 from console.core.hops import Clock
 from console.core.spans import span_text
+from console.core.states import Light
 from console.db.session import db, reading
 from console.queue import QueueUnavailable, queues
-from console.services import mail, migrations, workers
+from console.services import alert_history, audit_state, mail, migrations, workers
 from console.services.views import Pulse
 
 
@@ -66,7 +67,8 @@ def doctor(*, now: datetime) -> list[Check]:
     if not all(check.ok for check in checks[:2]):
         return checks
     pulse = workers.pulse(now=now)
-    return [*checks, _scheduler(pulse), _workers(pulse), _queues(pulse), _mail()]
+    processes = [_scheduler(pulse), _workers(pulse), _queues(pulse), _watcher(pulse)]
+    return [*checks, *processes, _mail(), _alerts(now), _trail(now)]
 
 
 def _scheduler(pulse: Pulse) -> Check:
@@ -103,8 +105,39 @@ def _queues(pulse: Pulse) -> Check:
     )
 
 
+def _watcher(pulse: Pulse) -> Check:
+    """Whether anything seals the audit trail, ends what has expired, and sends alerts."""
+    is_fine = pulse.watcher is not Light.RED
+    advice = "" if is_fine else "Run `python -m console watcher`; without it no alert goes out."
+    return Check("watcher", is_fine, "is alive" if is_fine else "none is alive", advice)
+
+
+def _alerts(now: datetime) -> Check:
+    """Whether all that was to be sent in the last day was taken."""
+    failed = alert_history.failed_since(since=now - timedelta(days=1))
+    if not failed:
+        return Check("alerts", True, "nothing was given up in the last day")
+    text_ = f"{failed} message{'' if failed == 1 else 's'} of the last day reached nobody"
+    return Check("alerts", False, text_, "See /settings/alerts/history, and test their channels.")
+
+
 def _mail() -> Check:
     is_set = mail.is_configured()
     return Check(
         "mail", is_set, "a server is set" if is_set else "no server is set", "" if is_set else "Set SMTP_URL."
     )
+
+
+def _trail(now: datetime) -> Check:
+    """Whether the audit trail is being sealed, and was whole when it was last verified."""
+    found = audit_state.state()
+    if found.broken:
+        name, sentence = next(iter(found.broken.items()))
+        advice = f"Keep a copy of database and logs, then run `python -m console audit verify` for {name}."
+        return Check("audit", False, f"the trail of {name} is broken: {sentence}", advice)
+    if found.is_late(now):
+        age = span_text(now - (found.waiting_since or now))
+        return Check("audit", False, f"entries wait {age} for their seal", "Run `python -m console watcher`.")
+    trails = "the trail of 1 org is" if found.orgs == 1 else f"the trails of {found.orgs} orgs are"
+    when = f", last {span_text(now - found.sealed_at)} ago" if found.sealed_at else ""
+    return Check("audit", True, f"{trails} sealed{when}")

@@ -68,6 +68,7 @@ def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
         applied_revision=job.applied_revision,
         is_registered=is_registered,
         needs_approval=job.needs_approval or bool(task and task.critical),
+        is_critical=bool(task and task.critical),
         takes_dry_run=bool(task and task.dry_run),
         verb=task.verb if task else "Run now",
         done_word=task.done if task else "done",
@@ -117,7 +118,7 @@ def stamps(run: Run) -> Timestamps:
 
 def active_run(run: Run, fleet: Fleet, now: datetime) -> ActiveRun:
     """What the badge of an active run shows."""
-    around = fleet.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at)
+    around = fleet.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at, run.org_id)
     return ActiveRun(
         id=run.id,
         state=RunState(run.state),
@@ -134,4 +135,5 @@ def active_run(run: Run, fleet: Fleet, now: datetime) -> ActiveRun:
         start_after=run.start_after,
         waits_for=WAITS.get(Hold(run.held_by)) if run.held_by else None,
         stop_requested_at=run.stop_requested_at,
+        executed_by=run.requested_by,
     )

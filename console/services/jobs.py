@@ -22,7 +22,7 @@ from console.core.tags import Tag
 from console.core.task import About, Task
 from console.db.jobs import NEVER, Deletion, Job
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, dispatch, paging, standings, wakeups
+from console.services import audit, definitions, dispatch, paging, second_person, standings, wakeups
 from console.services.job_versions import version_of
 from console.services.job_views import views
 from console.services.orgs import zone
@@ -285,6 +285,7 @@ def insert_all(
 def _row(actor: Actor, new: NewJob, now: datetime) -> Job:
     task = registry.resolve(new.task)
     schedule = definitions.check_schedule(new.schedule, now) if not new.closed else parse(new.schedule)
+    second_person.check_new(actor, is_critical=task.critical, comes_due=schedule.kind is not Kind.MANUAL)
     zone_name = new.timezone or actor.zone
     args = definitions.check_args(task, new.args) if new.args is not None else {}
     about = task.about(args) if task.about else About()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import defer
 from console.core.actor import Actor
 from console.core.errors import NotFound
 from console.core.texts import storable
+from console.db.alerts import AlertDelivery
 from console.db.operations import CaughtMail
 from console.db.people import Org
 from console.db.runs import Run
@@ -36,7 +37,7 @@ def is_embedded() -> bool:
 
 
 def record(raw: bytes, sender: str, recipients: tuple[str, ...], now: datetime) -> None:
-    """Keeps a caught mail for the org of the run that sent it, or for the oldest org."""
+    """Keeps a caught mail for the org of the run or alert that sent it, or for the oldest org."""
     mail = message_from_bytes(raw, policy=policy.default)
     with transaction():
         run_id, org_id = _owner(str(mail.get(RUN_HEADER, "")))
@@ -63,7 +64,19 @@ def _owner(run_header: str) -> tuple[UUID | None, UUID | None]:
         run = None
     if run:
         return run[0], run[1]
+    org_id = _owner_of_alert(run_header)
+    if org_id is not None:
+        return None, org_id
     return None, db.session.scalar(select(Org.id).order_by(Org.created_at, Org.id).limit(1))
+
+
+def _owner_of_alert(header: str) -> UUID | None:
+    """The org whose alert it is: such a mail carries the id of its delivery."""
+    try:
+        wanted = UUID(header.strip())
+    except ValueError:
+        return None
+    return db.session.scalar(select(AlertDelivery.org_id).where(AlertDelivery.id == wanted))
 
 
 def _text(mail: EmailMessage) -> str:

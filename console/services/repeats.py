@@ -14,6 +14,9 @@ from console.db.session import db
 from console.services import holding
 
 ON_ITS_WAY = "A run of this message is on its way already; wait for its outcome."
+EARLIER_UNKNOWN = (
+    "Nobody knows whether an earlier run of it sent it; open that run and say whether it arrived."
+)
 REPEATABLE = (Reason.ALREADY_SENT, Reason.OUTCOME_UNKNOWN)
 """The refusals that give way to “send again”."""
 
@@ -28,9 +31,9 @@ def refusal_of(job: Job, task: Task) -> Refusal | None:
         sentence = "Nobody knows whether its last run sent it; open the run and say whether it arrived."
         return Refusal(Reason.OUTCOME_UNKNOWN, sentence)
     # A message that waits for a person is one message too; what recurs goes out each time.
-    was_asked_for = job.kind == Kind.MANUAL and job.last_run_state == RunState.SUCCEEDED
+    was_asked_for = job.kind == Kind.MANUAL and _has_run(job, RunState.SUCCEEDED)
     if job.status != JobStatus.SENT and not was_asked_for:
-        return None
+        return Refusal(Reason.OUTCOME_UNKNOWN, EARLIER_UNKNOWN) if _has_run(job, RunState.UNKNOWN) else None
     by = f" (marked as sent by {job.closed_by})" if job.closed_by else ""
     return Refusal(Reason.ALREADY_SENT, f"This message was already sent{by}.")
 
@@ -40,6 +43,14 @@ def _is_on_its_way(job: Job) -> bool:
     query = select(Run.id).where(
         Run.job_id == job.id, Run.state.in_(ACTIVE), Run.held_by.is_(None), Run.dry_run.is_(False)
     )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def _has_run(job: Job, state: RunState) -> bool:
+    """Whether any of its runs ended so: a later one that came to nothing takes nothing back."""
+    if job.last_run_state == state:
+        return True
+    query = select(Run.id).where(Run.job_id == job.id, Run.state == state, Run.dry_run.is_(False))
     return db.session.scalar(query.limit(1)) is not None
 
 

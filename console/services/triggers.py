@@ -20,7 +20,19 @@ from console.core.task import Check, Preview, Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, definitions, jobs, pushing, repeats, rules, wakeups
+from console.services import (
+    approvals,
+    audit,
+    definitions,
+    jobs,
+    later,
+    pushing,
+    repeats,
+    rules,
+    second_person,
+    wakeups,
+)
+from console.services.approval_views import ApprovalView, Shown
 from console.services.runs import get
 from console.services.views import JobView, RunView
 from console.services.workers import fleet
@@ -81,7 +93,8 @@ class Preflight:
     `may_override` says that the refusal gives way to “send again”; when it would, were it not for another
     reason, `again` is that one. `rules` is what the task's own
     rules, which a click passes over, say of a run that came by itself now. `message` is what would go
-    out, None when the task sends none or it can't be made.
+    out, None when the task sends none or it can't be made. `waits` says by whom the queue is paused, so
+    that the run is accepted and waits.
     """
 
     job: JobView
@@ -92,6 +105,7 @@ class Preflight:
     rules: Refusal | None = None
     message: Preview | None = None
     again: Reason | None = None
+    waits: str | None = None
 
 
 def preflight(actor: Actor, job_id: UUID, *, now: datetime) -> Preflight:
@@ -116,6 +130,7 @@ def preflight_row(actor: Actor, job: Job, now: datetime) -> Preflight:
         rules=rules.refusal_of((task.rules,), check) if task else None,
         message=rules.preview_of(task, check)[0] if task else None,
         again=again.reason if again else None,
+        waits=fleet(now).pause_of(job.org_id, task.queue) if task else None,
     )
 
 
@@ -129,7 +144,8 @@ def _said(refusal: Refusal, again: Refusal | None) -> str:
 def send_now(actor: Actor, job_id: UUID, request: Request, *, now: datetime) -> RunView:
     """Makes a run of the job and pushes it; the same key answers the same run again.
 
-    Raises `NotFound`, `Forbidden`, `Invalid` that names the field, or `Refused` with its reason.
+    Raises `NotFound`, `Forbidden`, `Invalid` that names the field, or `Refused` with its reason; when a
+    second person must agree, their word is asked for, and it raises `ApprovalRequested`, which is one.
     When Redis can't be reached the run is accepted all the same and pushed later.
     """
     # Locked, so that of many clicks on one message the first is seen by all others.
@@ -143,6 +159,13 @@ def ask(actor: Actor, job: Job, request: Request, *, now: datetime) -> UUID:
     """
     _check_key(request.key)
     return _request(actor, job, request, now)[0]
+
+
+def ask_or_wait(actor: Actor, job: Job, request: Request, *, now: datetime) -> UUID | None:
+    """As `ask`; where a second person must agree, their word is asked for, and there is no run yet: None."""
+    _check_key(request.key)
+    made = _request_or_ask(actor, job, request, now)
+    return None if isinstance(made, ApprovalView) else made[0]
 
 
 def manual_trigger(actor: Actor, task_name: str, request: Request, *, now: datetime) -> RunView:
@@ -179,12 +202,73 @@ def _accept(actor: Actor, find: Callable[[], Job], request: Request, now: dateti
         with transaction():
             job = find()
             job_id = job.id
-            return _request(actor, job, request, now)
+            made = _request_or_ask(actor, job, request, now)
     except Refused as refusal:
+        refusal.job_id = job_id
         with transaction():
             subject = audit.Subject("job", job_id or "")
             audit.add(actor, Tag.RUN_REFUSED, subject, now=now, new={"reason_code": refusal.reason})
         raise
+    if isinstance(made, ApprovalView):
+        raise approvals.ApprovalRequested(made, actor.zone)
+    return made
+
+
+def _request_or_ask(
+    actor: Actor, job: Job, request: Request, now: datetime
+) -> tuple[UUID, bool] | ApprovalView:
+    """As `_request`; where a second person must agree, it asks for that, and answers what it asked."""
+    args = _checked(job, job.args if request.args is None else request.args)
+    asked = approvals.known(
+        actor,
+        job,
+        request.key,
+        args,
+        start_at=request.start_at,
+        cause_id=request.cause_id,
+        is_dry=request.dry_run,
+    )
+    if asked is None:
+        try:
+            return _request(actor, job, request, now)
+        except Refused as refusal:
+            if refusal.reason is not Reason.APPROVAL_REQUIRED:
+                raise
+        asked = approvals.ask(actor, job, _wish(actor, job, request, args, now), now)
+    return (asked.run_id, False) if asked.run_id else approvals.view_of(actor, asked, job, now)
+
+
+def _wish(actor: Actor, job: Job, request: Request, args: Mapping[str, Any], now: datetime) -> approvals.Wish:
+    place = request.place
+    return approvals.Wish(
+        request.trigger,
+        args,
+        shown_of(actor, job, args, now),
+        key=request.key,
+        override=request.override,
+        start_at=later.to_come(request.start_at, now),
+        cause_id=request.cause_id,
+        sequence_id=place.sequence_id if place else None,
+        after_run_id=place.after_run_id if place else None,
+        note=request.note,
+    )
+
+
+def shown_of(actor: Actor, job: Job, args: Mapping[str, Any], now: datetime) -> Shown:
+    """What a run of the job for the actor would do, inside the caller's transaction."""
+    task, check = registry.get(job.task), _check(actor, job, args, now)
+    if task is None:
+        return Shown()
+    # A task that sends nothing does the same whoever asks.
+    recipient = check.recipient if task.sends or job.message_type else job.recipient
+    message = rules.preview_of(task, check)[0]
+    return Shown(recipient, message, rules.refusal_of((task.rules,), check))
+
+
+def against(actor: Actor, job: Job, request: Request, now: datetime) -> Refusal | None:
+    """What stands against this request as things are, inside the caller's transaction."""
+    args = _checked(job, job.args if request.args is None else request.args)
+    return _refusal(actor, job, request, args, now)
 
 
 def _check_key(key: str | None) -> None:
@@ -212,6 +296,7 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
     known = _known_run(actor, job, request)
     if known is not None:
         return known, False
+    later.check(request.start_at, is_dry=request.dry_run, now=now)
     task = registry.get(job.task)
     args = _checked(job, job.args if request.args is None else request.args)
     refusal = _refusal(actor, job, request, args, now)
@@ -220,6 +305,10 @@ def _request(actor: Actor, job: Job, request: Request, now: datetime) -> tuple[U
     if request.dry_run and not (task and task.dry_run):
         text = "this task has no dry run"
         raise Invalid(f"dry_run: {text}", fields={"dry_run": [text]})
+    # After all else: nobody is asked for their word on what would be refused anyway.
+    if second_person.is_needed(job) and not request.dry_run and request.approved is None:
+        text = f"{Reason.APPROVAL_REQUIRED.text} {Reason.APPROVAL_REQUIRED.advice}"
+        raise Refused(text, reason=Reason.APPROVAL_REQUIRED)
     if job.kind == Kind.ONCE and not request.dry_run and request.hold is None:
         repeats.withdraw_held(job, task, now)
     run_id = _insert(actor, job, task, request, args, now)
@@ -240,6 +329,7 @@ def _known_run(actor: Actor, job: Job, request: Request) -> UUID | None:
     if found is None:
         return None
     is_other = found.job_id != job.id or found.dry_run != request.dry_run
+    is_other = is_other or found.cause_id != request.cause_id or later.is_other(found, request.start_at)
     if is_other or (request.args is not None and _checked(job, request.args) != found.args):
         text = "was used for another request; take a new one"
         raise Invalid(f"Idempotency-Key: {text}", fields={"Idempotency-Key": [text]})
@@ -260,9 +350,8 @@ def _refusal(
         return Refusal(Reason.NOT_REGISTERED, sentence)
     if not fleet(now).offers(job.task):
         return Refusal(Reason.NOT_REGISTERED, f"No live worker offers {job.task}.")
-    if (task.critical or job.needs_approval) and not request.dry_run and request.approved is None:
-        return Refusal(Reason.APPROVAL_REQUIRED)
     repeated = repeats.refusal_of(job, task) if not request.dry_run else None
+    repeated = repeated or (later.refusal_of(job, task) if request.start_at is not None else None)
     if repeated is not None and not (request.override and repeated.reason in repeats.REPEATABLE):
         return repeated
     check = _check(actor, job, args, now)
@@ -318,8 +407,9 @@ def _insert(
 def _record(
     actor: Actor, job: Job, run_id: UUID, request: Request, args: Mapping[str, Any], now: datetime
 ) -> None:
-    shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
-    db.session.execute(shown)
+    if not request.dry_run:  # that is nothing that happens to the job
+        shown = update(Job).where(Job.id == job.id).values(active_run_id=run_id, changed_at=now)
+        db.session.execute(shown)
     if request.hold is not None:
         wakeups.notify()
     new: dict[str, Any] = {
@@ -338,4 +428,5 @@ def _record(
         )
         if value is not None
     }
-    audit.add(actor, Tag.RUN_REQUESTED, audit.Subject("run", run_id), now=now, new=new, reason=request.note)
+    tag = Tag.RUN_RETRIED if request.trigger is Trigger.RETRY else Tag.RUN_REQUESTED
+    audit.add(actor, tag, audit.Subject("run", run_id), now=now, new=new, reason=request.note)

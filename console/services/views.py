@@ -8,7 +8,7 @@ from uuid import UUID
 
 from console.core.hops import Clock, Hop, Silence
 from console.core.reasons import Reason
-from console.core.states import Beating, Hold, JobStatus, Kind, Light, MessageType, Role, RunState, Trigger
+from console.core.states import Beating, Hold, JobStatus, Kind, Light, MessageType, RunState, Trigger
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class ActiveRun:
     start_after: datetime | None = None
     waits_for: str | None = None
     stop_requested_at: datetime | None = None
+    executed_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class JobView:
     """A row of the job table. `button_reason` says why its button is disabled, None when it is not.
 
     `closed_by` is who marked it as sent or skipped, None when a run did; `closed` has the shape of
-    `definitions.closing`. `choices` are the statuses that a person may give it now.
+    `definitions.closing`. `choices` are the statuses that a person may give it now. It `needs_approval`
+    because an admin says so, or because its task `is_critical`.
     """
 
     id: UUID
@@ -84,6 +86,7 @@ class JobView:
     applied_revision: int
     is_registered: bool
     needs_approval: bool
+    is_critical: bool
     takes_dry_run: bool
     verb: str
     done_word: str
@@ -249,11 +252,21 @@ class RunView:
 
 @dataclass(frozen=True)
 class RunFilter:
+    """Which runs are meant; None means all.
+
+    `task` is a path, present or former, and means the task under all of them. `q` searches the jobs'
+    names, keys, tasks, subjects and recipients. `dry_run` is True for dry runs alone, False for none.
+    """
+
     job_id: UUID | None = None
     state: RunState | None = None
     trigger: Trigger | None = None
     since: datetime | None = None
     until: datetime | None = None
+    task: str | None = None
+    category: str | None = None
+    q: str | None = None
+    dry_run: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -290,6 +303,7 @@ class Pulse:
 
     `last_seen` and `age` are the scheduler's. `cron` and `ticked_at` are those of the external cron, None
     when none ticked within 30 days; `clock` says which of the two turns due slots into runs just now.
+    `watcher` is the light of what seals the trail and sends alerts.
     """
 
     status: Light
@@ -303,6 +317,7 @@ class Pulse:
     clock: Clock
     cron: Light | None
     ticked_at: datetime | None
+    watcher: Light = Light.GREEN
 
     @property
     def is_cron_alone(self) -> bool:
@@ -346,42 +361,3 @@ class MailPage:
     mails: Sequence[Mail]
     next_cursor: str | None
     as_of: datetime
-
-
-@dataclass(frozen=True)
-class Person:
-    """A user and their role in one org."""
-
-    id: UUID
-    email: str
-    name: str
-    role: Role
-    is_active: bool
-
-
-@dataclass(frozen=True)
-class TokenView:
-    id: UUID
-    name: str
-    role: Role
-    prefix: str
-    created_at: datetime
-    last_used_at: datetime | None
-    expires_at: datetime | None
-    is_revoked: bool
-
-
-@dataclass(frozen=True)
-class NewToken:
-    """A token at its making: the only time that `secret` is known."""
-
-    secret: str
-    token: TokenView
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """A new session: the cookie's `secret` and when it ends."""
-
-    secret: str
-    expires_at: datetime

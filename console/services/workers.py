@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from console.core.hops import THRESHOLDS, Clock, Surroundings, Thresholds, clock_of, light_of
 from console.core.registry import registry
 from console.core.states import Beating, Light
+from console.db import pauses
 from console.db.operations import Heartbeat
+from console.db.pauses import PauseRow
 from console.db.session import db, reading, transaction
 from console.queue import QueueUnavailable, queues
 from console.services.views import Component, Pulse
@@ -36,6 +39,11 @@ def configure(seconds: Mapping[Beating, tuple[int, int]]) -> None:
 def on_time(kind: Beating) -> timedelta:
     """How old the last beat of this kind may be while its light is green."""
     return _thresholds[kind][0]
+
+
+def thresholds() -> Thresholds:
+    """The ages at which the last beat of each kind turns its light yellow, and red."""
+    return _thresholds
 
 
 @dataclass(frozen=True)
@@ -87,10 +95,11 @@ def _is_recent(now: datetime) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All processes that were seen of late, and what the live ones can do."""
+    """All processes that were seen of late, what the live ones can do, and which queues are paused."""
 
     components: tuple[Component, ...]
     now: datetime
+    pauses: Mapping[tuple[UUID, str], PauseRow] = field(default_factory=dict)
 
     @property
     def live_workers(self) -> list[Component]:
@@ -121,6 +130,12 @@ class Fleet:
         return None if age is None else light_of(Beating.EXTERNAL_CRON, age, _thresholds)
 
     @property
+    def watcher(self) -> Light:
+        """The light of what seals the trail and sends alerts; an external cron does that with each tick."""
+        light = light_of(Beating.WATCHER, self._age_of(Beating.WATCHER), _thresholds)
+        return better(light, self.cron)
+
+    @property
     def clock(self) -> Clock:
         return clock_of(self.scheduler, self.cron)
 
@@ -141,9 +156,15 @@ class Fleet:
         return not serving or any(task in worker.tasks for worker in serving)
 
     def surroundings(
-        self, queue: str, task: str, worker: str | None, beat_at: datetime | None, retry_at: datetime | None
+        self,
+        queue: str,
+        task: str,
+        worker: str | None,
+        beat_at: datetime | None,
+        retry_at: datetime | None,
+        org_id: UUID | None = None,
     ) -> Surroundings:
-        """What a waiting run depends on."""
+        """What a waiting run of this org depends on."""
         live = self.live_workers
         known = registry.get(task)
         return Surroundings(
@@ -156,7 +177,20 @@ class Fleet:
             worker_name=worker,
             worker_silence=self.now - beat_at if beat_at else None,
             retry_at=retry_at,
+            pause=self.pause_of(org_id, queue),
         )
+
+    def pause_of(self, org_id: UUID | None, queue: str) -> str | None:
+        """By whom a queue is paused for this org, since when and why; None while it is not."""
+        found = self.pauses.get((org_id, queue)) if org_id is not None else None
+        return pause_words(queue, found) if found else None
+
+
+def pause_words(queue: str, found: PauseRow) -> str:
+    """`queue messages is paused by Ada since 22 Nov 14:02: the mail server is down`."""
+    since = found.paused_at.astimezone(ZoneInfo(found.timezone))
+    why = f": {found.note}" if found.note else ""
+    return f"queue {queue} is paused by {found.paused_by} since {since.day} {since:%b %H:%M}{why}"
 
 
 def is_live(item: Component) -> bool:
@@ -170,7 +204,7 @@ def fleet(now: datetime, org_id: UUID | None = None) -> Fleet:
         or_(Heartbeat.stopped_at.is_(None), Heartbeat.kind == "scheduler"),
     )
     rows = db.session.scalars(query.order_by(Heartbeat.kind, Heartbeat.name))
-    return Fleet(tuple(_component(row, now, org_id) for row in rows), now)
+    return Fleet(tuple(_component(row, now, org_id) for row in rows), now, pauses.paused())
 
 
 def _component(row: Heartbeat, now: datetime, org_id: UUID | None) -> Component:
@@ -224,6 +258,7 @@ def pulse(*, now: datetime, org_id: UUID | None = None) -> Pulse:
         clock=seen.clock,
         cron=seen.cron,
         ticked_at=max(ticks, default=None),
+        watcher=seen.watcher,
     )
 
 

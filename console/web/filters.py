@@ -19,6 +19,7 @@ from console.web.pulse import heartbeat
 FAR = timedelta(hours=18)
 LATE = timedelta(seconds=60)
 JOINTS = re.compile(r"(?<=_)(?!_)|(?=@)")
+PATH_JOINTS = re.compile(r"(?<=_)(?!_)|(?<=\.)")
 
 
 def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
@@ -111,9 +112,17 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def trail_value(value: Any) -> str:
+    """A value of an entry on one line: texts as they are, all else as JSON, a dash for nothing."""
+    if value is None or value == "":
+        return "\u2013"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def breakable(text: str) -> Markup:
-    """A key or mail address that may break behind its _ and before its @."""
-    return Markup("<wbr>").join(escape(part) for part in JOINTS.split(text))
+    """A key or dotted path that may break behind its _ and dots; a mail address, before its @ instead."""
+    joints = JOINTS if "@" in text else PATH_JOINTS
+    return Markup("<wbr>").join(escape(part) for part in joints.split(text))
 
 
 def register(app: Flask) -> None:
@@ -128,6 +137,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(duration, "duration")
     app.add_template_filter(_span, "span")
     app.add_template_filter(pretty, "pretty")
+    app.add_template_filter(trail_value, "trail_value")
     app.add_template_filter(breakable, "breakable")
     app.context_processor(_context)
 
@@ -139,7 +149,6 @@ def _context() -> dict[str, Any]:
         "moment": moment,
         "plugin_nav": registry.nav,
         "has_outbox": outbox.is_embedded,
-        "may_run": lambda: current_user.actor.may(Permission.RUN_JOBS),
         "may": lambda name: current_user.actor.may(Permission(name)),
         "why_not": lambda name: why_not(current_user.actor.role, Permission(name)),
     }

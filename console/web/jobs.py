@@ -1,30 +1,26 @@
-"""The job table, a job's page, and Send now."""
+"""The job table, and a job's page."""
 
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
+from flask import Blueprint, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.core.errors import Invalid, Refused
 from console.core.hops import Clock
-from console.core.permissions import Permission
-from console.core.states import Kind, Trigger
+from console.core.states import Kind
 from console.core.texts import storable
-from console.services import edits, job_tabs, jobs, previews, revisions, runs, triggers
+from console.services import approvals, edits, job_tabs, jobs, previews, revisions, runs
 from console.services.bulk_edits import MOST_SELECTED
-from console.services.views import JobPage, RunFilter, RunView
-from console.web import finding, versions
+from console.services.views import JobPage, RunFilter
+from console.web import chains, finding, versions
 from console.web.answers import is_known, nothing_new, page
-from console.web.errors import problem_of
-from console.web.identity import actor, moment, wants_fragment, zone
+from console.web.identity import actor, moment, zone
 from console.web.pulse import heartbeat
 from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, cursor_of
 
 FRESH = timedelta(minutes=1)
-KEY_LENGTH = 200
 NOTE_LENGTH = 500
 REVISIONS_OF_JOB = 10
 MOST_FORETOLD = 3
@@ -122,78 +118,11 @@ def context_of(job_id: UUID, cursor: str | None = None) -> dict[str, Any]:
         "runs": its_runs,
         "cursor": cursor,
         "history": revisions.page(actor(), job_id, limit=REVISIONS_OF_JOB, now=moment()),
+        "requests": approvals.of_job(actor(), job_id, now=moment()),
         "version": versions.of_job(found, its_runs, heartbeat),
+        **chains.context_of(job_id),
         "is_live": found.active_run is not None or (waits and can_come_true()),
     }
-
-
-@bp.get("/jobs/<uuid:job_id>/send-now")
-def confirm(job_id: UUID) -> ResponseReturnValue:
-    return page("jobs/send_now.html", **_confirmation(job_id))
-
-
-@bp.get("/fragments/jobs/<uuid:job_id>/send-now")
-def confirm_fragment(job_id: UUID) -> ResponseReturnValue:
-    return page("jobs/_send_now.html", **_confirmation(job_id))
-
-
-def _confirmation(job_id: UUID) -> dict[str, Any]:
-    actor().require(Permission.RUN_JOBS)
-    ready = triggers.preflight(actor(), job_id, now=moment())
-    return {
-        "ready": ready,
-        "job": ready.job,
-        "key": ready.idempotency_key,
-        "region": _region(),
-        "override": request.form.get("override") == "1",
-        "problem": None,
-    }
-
-
-def _region() -> str:
-    """Which part of a page the button stands in: a row of the table, a job's page, or a run's page."""
-    region = request.values.get("region", "")
-    return region if region in ("job", "run") else "row"
-
-
-@bp.post("/jobs/<uuid:job_id>/send-now")
-def send_now(job_id: UUID) -> ResponseReturnValue:
-    key = request.form.get("idempotency_key", "")[:KEY_LENGTH] or None
-    wish = triggers.Request(Trigger.MANUAL, key=key, override=request.form.get("override") == "1")
-    try:
-        run = triggers.send_now(actor(), job_id, wish, now=moment())
-    except (Refused, Invalid) as refusal:
-        return _refused(job_id, refusal)
-    if wants_fragment() and _region() != "run":
-        return _accepted_fragment(run)
-    return _accepted(run)
-
-
-def _refused(job_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
-    """The same form with the reason in it; trying again after a refusal is still the same click."""
-    context = _confirmation(job_id) | {"problem": problem_of(refusal)}
-    if isinstance(refusal, Refused):
-        context["key"] = request.form.get("idempotency_key") or context["key"]
-    name = "jobs/_send_now.html" if wants_fragment() else "jobs/send_now.html"
-    return page(name, refusal.status, **context)
-
-
-def _accepted(run: RunView) -> ResponseReturnValue:
-    """On to the page of the run."""
-    flash(f"{run.job_name}: requested. This page follows the run.")
-    address = url_for("runs.show", run_id=run.id)
-    return Response(headers={"HX-Redirect": address}) if wants_fragment() else redirect(address, 303)
-
-
-def _accepted_fragment(run: RunView) -> ResponseReturnValue:
-    """The changed row or job, with a notice beside it; the page's own poll goes on from there."""
-    is_row = _region() == "row"
-    context = {"job": jobs.get(actor(), run.job_id, now=moment())} if is_row else context_of(run.job_id)
-    answer = page("jobs/_accepted.html", run=run, is_row=is_row, **context)
-    answer.headers["HX-Retarget"] = f"#job-{run.job_id}" if is_row else "#job"
-    answer.headers["HX-Reswap"] = "outerHTML"
-    answer.headers["HX-Trigger-After-Settle"] = "jobs-changed"
-    return answer
 
 
 @bp.post("/jobs/<uuid:job_id>/pause")

@@ -9,10 +9,11 @@ from console.core.errors import ConsoleError
 from console.services import jobs, runs, workers
 from console.services.views import Pulse, RunFilter
 from console.web import versions
-from console.web.identity import actor, moment
+from console.web.identity import actor, moment, zone
 from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, ScheduleQuery, cursor_of, job_id_of
+from console.web.waiting import waiting_approvals
 
-WATCHED = ("watch", "version")
+WATCHED = ("watch", "version", "waiting")
 bp = Blueprint("pulse", __name__)
 
 
@@ -28,8 +29,11 @@ def heartbeat() -> Pulse:
 def pulse() -> ResponseReturnValue:
     """Also tells the page when what it shows has changed since."""
     answer = make_response(render_template("pulse/_pulse.html"))
-    if _has_changed():
-        answer.headers["HX-Trigger"] = "jobs-changed"
+    changed = ["jobs-changed"] if _has_changed() else []
+    if request.args.get("waiting", "") not in ("", waiting_approvals().shown):
+        changed.append("approvals-changed")
+    if changed:
+        answer.headers["HX-Trigger"] = ", ".join(changed)
     return answer
 
 
@@ -57,7 +61,8 @@ def _job(args: Any) -> str:
 
 def _runs(args: Any) -> str:
     query = RunQuery.read(args, *WATCHED)
-    return versions.of_runs(runs.page(actor(), query.filter, cursor=query.cursor, limit=PAGE, now=moment()))
+    found = runs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
+    return versions.of_runs(found)
 
 
 def _schedules(args: Any) -> str:

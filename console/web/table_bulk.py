@@ -18,6 +18,7 @@ from console.services.bulk_edits import MOST_SELECTED, Action, BulkResult, Wish
 from console.services.bulk_plans import Foreseen
 from console.services.deletions import DeletionView
 from console.services.selections import Selection
+from console.web import sequences
 from console.web.answers import page
 from console.web.bulk import sentence, whys
 from console.web.deletions import sentence as deletion_sentence
@@ -65,7 +66,10 @@ WORDS = {
 @bp.post("/jobs/bulk/confirmation")
 def confirm() -> ResponseReturnValue:
     """What would become of each selected job; nothing is done yet."""
-    return _preflight(_selection())
+    selection = _selection()
+    if request.form.get("action") == sequences.ACTION:
+        return sequences.dialog(selection.ids, _query().params)
+    return _preflight(selection)
 
 
 @bp.post("/jobs/bulk")

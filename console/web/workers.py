@@ -11,12 +11,14 @@ from flask.typing import ResponseReturnValue
 from console.core.errors import NotFound
 from console.core.registry import registry
 from console.core.states import Beating, Light
-from console.services import runs, workers
+from console.services import queue_pauses, runs, workers
 from console.services.views import Component, RunView
 from console.web.answers import page
 from console.web.identity import actor, moment
 
 STOPPED_FOR = timedelta(hours=1)
+BESIDE = (Beating.WORKER, Beating.WATCHER)
+"""Those that are no clock."""
 bp = Blueprint("workers", __name__)
 
 
@@ -34,10 +36,12 @@ def _fleet() -> dict[str, Any]:
     heard = workers.listing(now=moment(), org_id=actor().org_id)
     found = sorted(filter(_is_listed, heard), key=_rank)
     return {
-        "schedulers": [item for item in found if item.kind is not Beating.WORKER],
-        "was_heard": any(item.kind is not Beating.WORKER for item in heard),
+        "schedulers": [item for item in found if item.kind not in BESIDE],
+        "watchers": [item for item in found if item.kind is Beating.WATCHER],
+        "was_heard": any(item.kind not in BESIDE for item in heard),
         "workers": [item for item in found if item.kind is Beating.WORKER],
         "current": _current(found),
+        "queues": queue_pauses.listing(actor(), now=moment()),
         "titles": {task.path: task.title for task in registry.all()},
     }
 

@@ -17,6 +17,7 @@ from tests.factories import one, rows
 from .conftest import Org
 
 REFERENCE = Path(__file__).resolve().parent.parent.parent / "docs" / "reference" / "api.md"
+FIRST_JOB = "SELECT id FROM jobs ORDER BY created_at LIMIT 1"
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```", REFERENCE.read_text(), re.MULTILINE | re.DOTALL)
 
 
@@ -58,7 +59,7 @@ def lines(example: str) -> Iterator[str]:
 
 def unknown_run(org: Org) -> str:
     """A run of the only job whose end is unknown."""
-    job_id = one("SELECT id FROM jobs")
+    job_id = one(FIRST_JOB)
     run_id = org.operator.post(f"/scheduler/jobs/{job_id}/send-now").json["id"]
     db.session.execute(text("UPDATE runs SET state = 'unknown'"))
     db.session.commit()
@@ -75,13 +76,15 @@ def test_the_examples_work_one_after_the_other(app: APIFlask, org: Org, port: in
     }
     for line in (line for example in EXAMPLES for line in lines(example)):
         if "$JOB" in line:
-            known["$JOB"] = str(one("SELECT id FROM jobs"))
+            known["$JOB"] = str(one(FIRST_JOB))
         if "$RUN" in line:
             known["$RUN"] = unknown_run(org)
         for name, value in known.items():
             line = line.replace(name, value)
         answer = run(line, tmp_path)
-        assert answer.status_code in (200, 201), f"{line}: {answer.text}"
-    assert rows("SELECT status, schedule, revision FROM jobs") == [
+        # No worker is alive here, so a dry run is accepted and waits.
+        expected = (202,) if "dry_run" in line else (200, 201)
+        assert answer.status_code in expected, f"{line}: {answer.text}"
+    assert rows("SELECT status, schedule, revision FROM jobs ORDER BY created_at LIMIT 1") == [
         ("paused", {"type": "daily", "hour": 8, "minute": 45}, 9)
     ]

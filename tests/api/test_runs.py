@@ -16,7 +16,8 @@ RUN_FIELDS = {
     "id", "job_id", "task", "trigger", "state", "reason_code", "reason", "slot", "requested_at",
     "queued_at", "started_at", "finished_at", "duration_seconds", "attempt", "dry_run", "args", "result",
     "error", "progress", "changes", "executed_by", "revision",
-    "decision", "resolved",
+    "decision", "resolved", "cause_id", "start_at", "stop_requested_at", "approval_id", "approved_by", "hops",
+    "sequence_id",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from .conftest import Caller, Org, assert_problem, in_background, make_job
 RUNS = "SELECT count(*) FROM runs"
 TRIGGERED = {
     "success", "task_name", "task_display_name", "task_id", "status", "execution_time",
-    "duration_seconds", "result", "dry_run", "executed_by", "run_id",
+    "duration_seconds", "result", "dry_run", "changes", "executed_by", "run_id",
 }  # fmt: skip
 
 
@@ -138,6 +138,20 @@ def test_arguments_that_cannot_be_used_say_why(org: Org, job_id: UUID) -> None:
 def test_arguments_and_dry_run_reach_the_run(org: Org, job_id: UUID) -> None:
     run = send(org.operator, job_id, json={"args": {"name": "crew"}, "dry_run": True, "override": True}).json
     assert (run["args"], run["dry_run"]) == ({"name": "crew"}, True)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_who_waits_for_a_dry_run_gets_what_would_change(
+    app: APIFlask, org: Org, job_id: UUID, by_name: bool
+) -> None:
+    path = "/scheduler/manual-trigger" if by_name else f"/scheduler/jobs/{job_id}/send-now"
+    body = {"dry_run": True, "args": {"name": "crew"}} | ({"task_name": "greet-somebody"} if by_name else {})
+    with in_background(org.operator.post, path, json=body, headers={"Prefer": "wait=20"}) as answer:
+        finish_next(app, org)
+        response = answer.result(timeout=10)
+    assert (response.status_code, response.json["dry_run"]) == (200, True)
+    assert response.json["changes"] == [{"subject": "greeting", "before": None, "after": "crew", "url": None}]
+    assert one("SELECT count(*) FROM jobs WHERE last_run_id IS NOT NULL OR active_run_id IS NOT NULL") == 0
 
 
 def test_a_task_without_a_dry_run_refuses_one(app: APIFlask, org: Org) -> None:

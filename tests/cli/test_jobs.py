@@ -2,13 +2,19 @@
 
 import json
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
+from apiflask import APIFlask
 
+from console.core.actor import Actor
 from console.core.states import RunState
 from console.services import runs
+from console.services.views import RunView
+from console.worker.execute import execute
 from tests import factories
-from tests.factories import OrgOf, one
+from tests.factories import OrgOf, one, rows
 
 from .conftest import Console
 
@@ -70,6 +76,31 @@ def test_run_takes_arguments_and_a_dry_run(console: Console, org: OrgOf) -> None
     assert done.failed(1, "args.path: Field required", "args.pth: Extra inputs are not permitted")
 
 
+def test_a_dry_run_that_is_waited_for_prints_what_would_change(
+    app: APIFlask, console: Console, org: OrgOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = runs.wait
+
+    def work_and_wait(actor: Actor, run_id: UUID, **how: Any) -> RunView:
+        """A worker comes by just before the shell looks."""
+        execute(app, run_id, worker="worker-1")
+        return wait(actor, run_id, **how)
+
+    monkeypatch.setattr(runs, "wait", work_and_wait)
+    done = console("job", "run", "rearrange", "--dry-run", "--wait", "20")
+    assert done.code == 0, done
+    assert [line.split() for line in done.out.partition("moved it\n")[2].splitlines()] == [
+        ["WHAT", "BEFORE", "AFTER"],
+        ["chair", "left", "right"],
+        ["lamp", "-", "on"],
+        "Nothing was changed: this was a dry run.".split(),
+    ]
+    real = console("job", "run", "rearrange", "--wait", "20")
+    assert "lamp" in real.out and "Nothing was changed" not in real.out
+    factories.job(org, "talk", key="talk", args={"path": "/dev/null"})
+    assert console("job", "run", "talk", "--dry-run").failed(1, "dry_run: this task has no dry run")
+
+
 def test_a_refused_run_ends_with_1_and_the_reason(console: Console, org: OrgOf) -> None:
     assert console("job", "run", "needs_recipient").failed(1, "[MISSING_RECIPIENT]")
     assert console("job", "run", "sucede").failed(1, "[UNKNOWN_TASK]", "succeed")
@@ -119,3 +150,17 @@ def test_a_status_by_hand_needs_a_note_for_sent_and_says_what_can_be_had(
 
 def test_an_unknown_org_is_named(console: Console, org: OrgOf) -> None:
     assert console("job", "list", "--org", "nowhere").failed(1, "nowhere")
+
+
+def test_a_run_that_needs_a_second_person_is_asked_for_and_the_shell_says_where(
+    console: Console, org: OrgOf
+) -> None:
+    factories.job(org, "tests.tasks.critical", key="trap_door")
+    done = console("job", "run", "trap-door", "--note", "before the show")
+    asked = one("SELECT id::text FROM approvals")
+    assert done.failed(1, "error [APPROVAL_REQUIRED]", f"/approvals/{asked}")
+    again = console("job", "run", "trap-door", "--json")
+    assert again.code == 1
+    assert json.loads(again.out)["approval"]["id"] == asked
+    assert rows("SELECT requested_by, reason, state FROM approvals") == [(None, "before the show", "pending")]
+    assert one("SELECT count(*) FROM runs") == 0

@@ -3,37 +3,65 @@
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from console import plugins
+from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.errors import Invalid, NotFound, Refused
 from console.core.registry import registry
 from console.core.settings import Settings
 from console.core.states import Role, RunState, Trigger
-from console.services import execution, jobs, mail, outbox, runs, triggers
+from console.services import approving, execution, jobs, mail, outbox, runs, triggers
+from console.services.approvals import ApprovalRequested
 from console.services.views import JobView
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.plugins.conftest import SENDER, demo_job, execute, lines, note_of, refusing
-from tests.web.conftest import change
+from tests.web.conftest import catch, change
 
 
 def test_every_job_of_the_workspace_succeeds(org: OrgOf, worker: RunWorker, catcher: int) -> None:
     factories.live_scheduler()
+    factories.live_watcher()
     ann = factories.person(org, Role.ADMIN)
     quick: dict[str, dict[str, Any]] = {"count_slowly": {"to": 2, "pause_seconds": 0}}
     wanted = plugins.demo_jobs()
-    made = [
-        factories.run(org, demo_job(org, job.task, **quick.get(job.task, {})), actor=ann) for job in wanted
-    ]
+    made = [started(org, demo_job(org, job.task, **quick.get(job.task, {})), actor=ann) for job in wanted]
     worker.work(burst=True)
-    ended = [runs.get(org.admin, run.id, now=utc_now()) for run in made]
+    ended = [runs.get(org.admin, run_id, now=utc_now()) for run_id in made]
     assert {run.task_title: (run.state, run.reason) for run in ended} == {
         registry.resolve(job.task).title: (RunState.SUCCEEDED, None) for job in wanted
     }
+
+
+def started(org: OrgOf, job: JobView, actor: Actor) -> UUID:
+    """The id of a run of the job; one that needs a second person has found one."""
+    try:
+        return factories.run(org, job, actor=actor).id
+    except ApprovalRequested as error:
+        second = factories.person(org, Role.ADMIN)
+        run_id = approving.approve(second, error.approval.id, now=utc_now()).run_id
+        assert run_id is not None
+        return run_id
+
+
+# Empty the outbox
+
+
+def test_an_approved_run_empties_the_outbox_of_its_org_and_of_no_other(org: OrgOf, worker: RunWorker) -> None:
+    other = factories.org()
+    for of in (org, org, other):
+        catch(of)
+    run_id = started(org, demo_job(org, "empty_outbox"), factories.person(org))
+    worker.work(burst=True)
+    run = runs.get(org.admin, run_id, now=utc_now())
+    assert (run.state, run.result) == (RunState.SUCCEEDED, {"summary": "2 mails deleted", "mails": 2})
+    assert run.changes[0] == {"subject": "caught mails", "before": "2", "after": "0", "url": "/outbox"}
+    assert rows("SELECT org_id FROM caught_mails") == [(other.id,)]
 
 
 # Count slowly
@@ -53,6 +81,7 @@ def test_counting_shows_each_number_in_log_and_progress(org: OrgOf, worker: RunW
 
 def test_the_health_check_passes_while_all_is_there(org: OrgOf, worker: RunWorker) -> None:
     factories.live_scheduler()
+    factories.live_watcher()
     run = execute(org, worker, "perform_system_health_check")
     assert run.state is RunState.SUCCEEDED
     assert set(run.result["checks"]) == {
@@ -62,20 +91,24 @@ def test_the_health_check_passes_while_all_is_there(org: OrgOf, worker: RunWorke
         "scheduler",
         "workers",
         "queues",
+        "watcher",
         "mail",
+        "alerts",
+        "audit",
     }
-    assert run.progress == {"done": 7, "total": 7, "note": "mail"}
+    assert run.progress == {"done": 10, "total": 10, "note": "audit"}
     assert all(line.startswith("ok") for line in lines(org, run))
-    assert note_of(org, run) == "7 checks passed"
+    assert note_of(org, run) == "10 checks passed"
 
 
 def test_the_health_check_fails_and_names_what_is_down(org: OrgOf, worker: RunWorker) -> None:
     factories.live_scheduler(now=utc_now() - timedelta(minutes=5))
+    factories.live_watcher()
     run = execute(org, worker, "perform_system_health_check")
     assert (run.state, run.reason_code) == (RunState.FAILED, "EXCEPTION")
     assert run.reason is not None and run.reason.startswith("scheduler: heard 30")
     assert [line for line in lines(org, run) if "python -m console scheduler" in line]
-    assert len(lines(org, run)) == 7
+    assert len(lines(org, run)) == 10
     assert note_of(org, run) == run.reason
 
 
@@ -85,7 +118,7 @@ def test_the_health_check_names_all_that_is_wrong(org: OrgOf, worker: RunWorker,
         run = execute(org, worker, "perform_system_health_check")
     finally:
         mail.configure(settings.smtp_url, settings.from_email)
-    assert run.reason == "scheduler: was never heard; mail: no server is set"
+    assert run.reason == "scheduler: was never heard; watcher: none is alive; mail: no server is set"
 
 
 # Cleanup

@@ -161,6 +161,8 @@ def test_a_run_of_a_deleted_job_is_skipped_with_its_reason(org: OrgOf, worker: R
     jobs.delete(org.admin, job.id, now=utc_now())
     worker.work(burst=True)
     assert runs.get(org.admin, run.id, now=utc_now()).reason_code == "DELETED"
+    said = one("SELECT new FROM audit_entries WHERE tag = 'TASK_EXECUTION_FAILED'")
+    assert (said["state"], said["reason_code"]) == ("skipped", "DELETED")
 
 
 def test_two_runs_of_one_job_that_end_at_once_leave_it_without_an_active_one(

@@ -263,3 +263,26 @@ def test_a_click_that_came_to_nothing_takes_nothing_from_the_time_to_come(org: O
     assert JobStatus.PAUSED in found.choices, "it can still be held back"
     passes(NOON + HOUR)
     assert states() == [("failed", "SEND_FAILED"), ("queued", None)]
+
+
+@pytest.mark.parametrize("is_paused", [False, True], ids=["spread", "paused"])
+def test_what_went_out_at_a_time_that_was_asked_for_is_not_sent_again_when_its_slot_is_let_go(
+    org: OrgOf, redis: Redis, is_paused: bool
+) -> None:
+    """A slot that jitter or a pause holds, and a run that a person asks for meanwhile, are one message."""
+    at = {"type": "once", "at": NOON + HOUR}
+    job = factories.job(org, "tests.tasks.post", schedule=at, jitter_seconds=3600, now=NOON)
+    passes(NOON + HOUR)
+    if is_paused:
+        edits.set_paused(org.admin, job.id, True, note=None, now=NOON + HOUR)
+        passes(NOON + 2 * HOUR)
+    now = NOON + 2 * HOUR if is_paused else NOON + HOUR
+    assert one("SELECT held_by FROM runs") == ("pause" if is_paused else "jitter")
+    asked = factories.run(org, job, now=now, start_at=now + SECOND)
+    passes(now + SECOND)
+    claim = execution.claim(asked.id, worker="w", offered=[job.task], now=now + SECOND)
+    assert claim is not None
+    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=now + 2 * SECOND)
+    passes(NOON + 5 * HOUR)
+    assert sorted(states()) == [("skipped", "ALREADY_SENT"), ("succeeded", None)]
+    assert one("SELECT status FROM jobs") == "sent"

@@ -10,9 +10,23 @@ from console.core.clock import utc_now
 from console.core.settings import Settings
 from console.core.states import Role, RunState
 from console.queue import queues
-from console.services import demo, edits, execution, health, jobs, mail, orgs, people, retention, runs
+from console.services import (
+    demo,
+    edits,
+    execution,
+    health,
+    jobs,
+    mail,
+    orgs,
+    people,
+    retention,
+    runs,
+    sealing,
+    verifying,
+)
 from console.services.demo import Seeded
 from console.services.views import JobFilter, JobView
+from console.worker import RunWorker
 from tests import factories
 from tests.factories import NOON, PASSWORD, OrgOf, one, rows
 from tests.web.conftest import change
@@ -104,6 +118,7 @@ def test_sessions_that_ended_long_ago_go(org: OrgOf) -> None:
 def _well(org: OrgOf) -> None:
     """Everything lives at noon."""
     factories.live_scheduler(now=NOON)
+    factories.live_watcher(now=NOON)
     factories.live_worker(now=NOON)
 
 
@@ -124,9 +139,12 @@ def test_all_is_well_while_heartbeats_are_fresh() -> None:
         "scheduler",
         "workers",
         "queues",
+        "watcher",
         "mail",
+        "alerts",
+        "audit",
     ]
-    assert len(checks) == 7
+    assert len(checks) == 10
 
 
 @pytest.mark.usefixtures("_well")
@@ -139,6 +157,7 @@ def test_a_silent_scheduler_and_silent_workers_are_named() -> None:
 
 def test_a_queue_that_nobody_serves_is_named(org: OrgOf) -> None:
     factories.live_scheduler(now=NOON)
+    factories.live_watcher(now=NOON)
     factories.live_worker(now=NOON, queues=["default"])
     found = wrong()
     assert set(found) == {"queues"}
@@ -206,7 +225,9 @@ def test_the_seed_makes_jobs_that_are_due_as_promised_and_an_admin_who_can_sign_
         "send_test_email_to_self": "only by hand",
         "perform_system_health_check": "every 30 min",
         "cleanup_old_runs": "daily at 03:30",
+        "verify_audit_trail": "daily at 04:00",
         "count_slowly": "only by hand",
+        "empty_outbox": "only by hand",
         "morning_intelligence_report": "daily at 09:15",
         "inventory_health_check": "every 6 h",
         "weekly_summary_report": "Mondays at 08:00",
@@ -258,3 +279,42 @@ def test_a_seed_leaves_other_orgs_alone(org: OrgOf) -> None:
     seed(now=utc_now())
     assert [view.id for view in table(org).values()] == [job.id]
     assert one("SELECT count(*) FROM memberships WHERE org_id = :id", id=org.id) == 0
+
+
+# The trail
+
+
+def trail_line(now: datetime) -> tuple[bool, str]:
+    (found,) = [check for check in health.doctor(now=now) if check.name == "audit"]
+    assert found.ok or "python -m console" in found.advice
+    return found.ok, found.text
+
+
+@pytest.mark.usefixtures("_well")
+def test_doctor_says_whether_the_trail_is_sealed_and_whole(org: OrgOf) -> None:
+    factories.job(org, now=NOON)
+    assert trail_line(NOON) == (True, "the trail of 1 org is sealed")
+    assert trail_line(NOON + timedelta(minutes=5)) == (False, "entries wait 5 min for their seal")
+    sealing.seal(NOON)
+    assert trail_line(NOON + timedelta(minutes=5)) == (True, "the trail of 1 org is sealed, last 5 min ago")
+    factories.past_the_triggers("UPDATE audit_entries SET reason = 'x'")
+    assert trail_line(NOON)[0], "nobody has looked yet"
+    verifying.verify(org.admin, now=NOON)
+    ok, text = trail_line(NOON)
+    assert not ok
+    assert text.startswith(f"the trail of {org.admin.org_name} is broken: Entry ")
+
+
+def test_the_daily_task_fails_with_the_first_bad_entry(org: OrgOf, worker: RunWorker) -> None:
+    job = factories.job(org, "verify_audit_trail")
+    factories.live_worker()
+    good = factories.run(org, job)
+    worker.work(burst=True)
+    assert one("SELECT state FROM runs WHERE id = :id", id=good.id) == "succeeded"
+    number = one("SELECT min(number) FROM audit_entries WHERE org_id = :id", id=org.id)
+    factories.past_the_triggers("DELETE FROM audit_entries WHERE number = :number", number=number)
+    bad = factories.run(org, job)
+    worker.work(burst=True)
+    ((state, reason),) = rows("SELECT state, reason FROM runs WHERE id = :id", id=bad.id)
+    assert state == "failed"
+    assert f"Entry {number} was sealed, and is gone." in reason

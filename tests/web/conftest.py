@@ -27,6 +27,7 @@ from console.queue import queues
 from console.services import deletions, jobs, mail, outbox
 from tests import factories
 from tests.factories import OrgOf, one
+from tests.trail_guard import everything_is_on_the_trail  # noqa: F401
 
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 DEAD_POSTGRES = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
@@ -164,8 +165,16 @@ class Things:
     mail_id: UUID
     number: int = 1
     message_type: str = "INIT"
+    name: str = "default"
     event_id: UUID = field(default_factory=uuid4)
     deletion_id: UUID = field(default_factory=uuid4)
+    approval_id: UUID = field(default_factory=uuid4)
+    channel_id: UUID = field(default_factory=uuid4)
+    rule_id: UUID = field(default_factory=uuid4)
+    delivery_id: UUID = field(default_factory=uuid4)
+    person_id: UUID = field(default_factory=uuid4)
+    token_id: UUID = field(default_factory=uuid4)
+    session_id: UUID = field(default_factory=uuid4)
 
     def fill(self, rule: Rule) -> str:
         """The address of the rule with these ids in it."""
@@ -186,7 +195,22 @@ def things(org: OrgOf) -> Things:
     jobs.delete(org.admin, factories.job(org, key="confidential_key").id, now=utc_now())
     (deletion,) = deletions.recent(org.admin, now=utc_now())
     assert deletion.id
-    return Things(job.id, run.id, mail_id, event_id=event.id, deletion_id=deletion.id)
+    person = factories.person(org, Role.VIEWER, f"confidential-{event.id}@example.com")
+    assert person.id
+    asked = factories.approval(org, job)
+    channel, alert_rule, delivery = factories.alert(org)
+    return Things(
+        job.id,
+        run.id,
+        mail_id,
+        event_id=event.id,
+        person_id=person.id,
+        deletion_id=deletion.id,
+        approval_id=asked.id,
+        channel_id=channel.id,
+        rule_id=alert_rule.id,
+        delivery_id=delivery.id,
+    )
 
 
 def rules(app: Flask, method: str) -> list[Rule]:

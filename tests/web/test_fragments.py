@@ -25,6 +25,9 @@ PAGES = {
     "deletions.count": "/deletions/new",
     "jobs.table": "/",
     "jobs.job": "/jobs/{job_id}",
+    "chains.chain": "/jobs/{job_id}",
+    "chains.edit_fragment": "/jobs/{job_id}/chain",
+    "chains.options": "/jobs/{job_id}/chain",
     "jobs.confirm_fragment": "/jobs/{job_id}/send-now",
     "editor.fragment": "/jobs/{job_id}/schedule",
     "row_edits.time_fragment": "/jobs/{job_id}/time",
@@ -34,7 +37,20 @@ PAGES = {
     "schedules.timeline": "/schedules",
     "runs.table": "/runs",
     "runs.run": "/runs/{run_id}",
+    "rehearsals.poll": "/runs/{run_id}/rehearsal",
+    "chains.place": "/runs/{run_id}",
+    "run_log.lines": "/runs/{run_id}",
+    "run_control.confirm_stop_fragment": "/runs/{run_id}/stop",
+    "run_control.confirm_retry_fragment": "/runs/{run_id}/retry",
+    "queues.confirm_fragment": "/queues/{name}/pause",
+    "run_figures.figures": "/runs/figures",
     "workers.fleet": "/workers",
+    "approvals.table": "/approvals",
+    "approvals.approval": "/approvals/{approval_id}",
+    "approvals.confirm_approve_fragment": "/approvals/{approval_id}/approve",
+    "approvals.confirm_reject_fragment": "/approvals/{approval_id}/reject",
+    "approvals.waiting": "/help",
+    "tasks.listing": "/tasks",
     "outbox.table": "/outbox",
     "pulse.pulse": "/help",
     "events.table": "/events",
@@ -42,11 +58,16 @@ PAGES = {
     "events.confirm_fragment": "/events/{event_id}/delete",
 }
 VERSIONED = (
+    "approvals.table",
+    "approvals.approval",
     "jobs.table",
     "jobs.job",
+    "chains.chain",
+    "chains.place",
     "schedules.listing",
     "runs.table",
     "runs.run",
+    "rehearsals.poll",
     "outbox.table",
     "events.table",
     "events.event",
@@ -87,7 +108,8 @@ def test_each_fragment_has_its_page(app: APIFlask) -> None:
 def test_a_fragment_stands_letter_for_letter_in_its_page(
     app: APIFlask, operator: Visitor, things: Things, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.services.triggers.uuid4", lambda: UUID(KEY))
+    for service in ("triggers", "run_control"):
+        monkeypatch.setattr(f"console.services.{service}.uuid4", lambda: UUID(KEY))
     factories.live_worker()
     factories.live_scheduler()
     operator.get(page_of(endpoint, things))  # whatever a first look changes has happened now
@@ -208,7 +230,7 @@ def mail_arrives(of: OrgOf, things: Things) -> None:
         ("runs.table", new_run),
         ("runs.run", state_becomes("running")),
         ("runs.run", progress_is_made),
-        ("runs.run", line_is_logged),
+        ("run_log.lines", line_is_logged),
         ("outbox.table", mail_arrives),
     ],
 )

@@ -156,11 +156,11 @@ def test_log_lines_are_text_and_the_last_five_hundred_stand_there(operator: Visi
         "SELECT :id, 1, now(), '<i>line ' || n || '</i>' FROM generate_series(1, 501) n",
         id=run.id,
     )
-    log = part(operator.get(f"/runs/{run.id}"), "log")
+    log = part(operator.get(f"/runs/{run.id}"), "run-log")
     assert "<i>" not in log
     assert "<i>line 501</i>" in words(log) and "<i>line 2</i>" in words(log)
     assert "<i>line 1</i>" not in words(log)
-    assert "The last 500 lines." in words(operator.get(f"/runs/{run.id}"))
+    assert "The newest 500 lines; the file has all of them." in words(log)
 
 
 @pytest.mark.parametrize(

@@ -284,3 +284,8 @@ def test_nothing_selected_an_unknown_act_a_viewer_and_another_org(
         assert post(viewer, path, [job], "delete", True).status_code == 403
         assert post(stranger, path, [job], "delete", True).status_code == 422
     assert one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND revision = 1") == 1
+
+
+def test_a_job_that_needs_a_second_person_is_foreseen_to_be_asked_for(operator: Visitor, org: OrgOf) -> None:
+    guarded = factories.job(org, "tests.tasks.critical", name="Open the trap door")
+    assert "a second person must approve it" in words(preflight(operator, [guarded], "send"))

@@ -80,6 +80,17 @@ class ResolveIn(Body):
     note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
 
 
+class HopOut(Out):
+    """One step of the run's way: when it was reached, and the seconds since the step before."""
+
+    name: str
+    at: Instant | None
+    seconds: float | None
+    is_slow: bool | None = Field(
+        description="Whether it took far longer than in the job's runs before; null in lists."
+    )
+
+
 class RunOut(Out):
     """The record of one execution, or of one decision not to execute."""
 
@@ -113,6 +124,13 @@ class RunOut(Out):
     resolved: ResolutionOut | None = Field(
         description="A person's word on a run that was unknown; null for every other."
     )
+    cause_id: UUID | None = Field(description="The run that this one retries or follows.")
+    sequence_id: UUID | None = Field(description="The sequence that it is part of.")
+    start_at: Instant | None = Field(description="When it is held until, or was, if it was asked for later.")
+    stop_requested_at: Instant | None
+    approval_id: UUID | None = Field(description="The request for a second person that made it.")
+    approved_by: str | None
+    hops: list[HopOut]
 
     @classmethod
     def of(cls, run: RunView) -> "RunOut":
@@ -136,17 +154,28 @@ class RunOut(Out):
             result=run.result,
             error=_error(run),
             progress=_progress(run),
-            changes=_changes(run),
+            changes=changes_of(run),
             executed_by=run.executed_by,
             revision=run.revision,
             decision=_decision(run),
             resolved=_resolution(run),
+            cause_id=run.cause_id,
+            sequence_id=run.sequence_id,
+            start_at=run.start_after,
+            stop_requested_at=run.stop_requested_at,
+            approval_id=run.approval_id,
+            approved_by=run.approved_by,
+            hops=_hops(run),
         )
 
 
 def seconds_of(run: RunView) -> float | None:
     """How long it took, or has taken until now, in seconds."""
     return run.duration.total_seconds() if run.duration is not None else None
+
+
+def _hops(run: RunView) -> list[HopOut]:
+    return [HopOut(name=hop.name, at=hop.at, seconds=hop.seconds, is_slow=hop.is_slow) for hop in run.hops]
 
 
 def _decision(run: RunView) -> DecisionOut | None:
@@ -171,7 +200,8 @@ def _progress(run: RunView) -> ProgressOut | None:
     return ProgressOut(done=found.get("done") or 0, total=found.get("total"), note=found.get("note"))
 
 
-def _changes(run: RunView) -> list[ChangeOut]:
+def changes_of(run: RunView) -> list[ChangeOut]:
+    """What the run changed, or a dry run would have changed."""
     return [ChangeOut(**{name: item.get(name) for name in ChangeOut.model_fields}) for item in run.changes]
 
 

@@ -5,13 +5,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from console.api.schemas.common import Arguments, Body, In, Instant, Out
-from console.api.schemas.runs import RunOut, seconds_of
+from console.api.schemas.common import Arguments, Body, In, Instant, Moved, Out
+from console.api.schemas.runs import ChangeOut, RunOut, changes_of, seconds_of
 from console.core.names import key_of
 from console.core.states import RunState
 from console.services.views import RunView
 
 FAILURES = {RunState.FAILED, RunState.STOPPED, RunState.SKIPPED, RunState.MISSED, RunState.UNKNOWN}
+
+
+Reasoned = Annotated[
+    str, Field(max_length=500, description="Why; for the audit trail, and for a second person who decides.")
+]
 
 
 class TriggerHeaders(In):
@@ -29,6 +34,10 @@ class SendNowIn(Body):
     dry_run: bool = False
     args: Arguments | None = None
     override: bool = False
+    start_at: Moved | None = Field(
+        None, description="When to start it, at most 366 days ahead; at once when it is left out."
+    )
+    note: Reasoned | None = None
 
 
 class ManualTriggerIn(Body):
@@ -37,6 +46,7 @@ class ManualTriggerIn(Body):
     task_name: Annotated[str, Field(min_length=1, max_length=300)]
     dry_run: bool = False
     args: Arguments | None = None
+    note: Reasoned | None = None
 
 
 class TriggeredOut(Out):
@@ -51,6 +61,7 @@ class TriggeredOut(Out):
     duration_seconds: float | None
     result: Any
     dry_run: bool
+    changes: list[ChangeOut] = Field(description="What it changed, or in a dry run would have changed.")
     executed_by: str
     run_id: UUID
 
@@ -66,6 +77,7 @@ class TriggeredOut(Out):
             duration_seconds=seconds_of(run),
             result=run.result,
             dry_run=run.dry_run,
+            changes=changes_of(run),
             executed_by=run.executed_by,
             run_id=run.id,
         )

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from console.core.reasons import Reason
 from console.core.registry import NavItem, SubjectPages, Subjects, registry
 
 
@@ -27,6 +28,8 @@ def register(app: Flask) -> None:
     registry.restoring = restoring.following
     registry.subject_pages = SubjectPages("event", "events.show", "events.edit", "event_id")
     registry.add_nav(NavItem("Events", "events.index", 10, ("events", "event_imports")))
+    switches = (Reason.DISABLED_GLOBAL, Reason.DISABLED_TYPE, Reason.WEEKEND)
+    registry.add_mends("message_settings.show", switches)
     places = ("message_settings", "message_imports", "templates", "wizard")
     registry.add_nav(NavItem("Messages", "message_settings.show", 20, places))
     for page in (event_forms, event_imports, message_imports, settings, templates, wizard):

@@ -1,7 +1,7 @@
 """Writes the steps of a plan: each is a revision of its job with its reason, or a job that comes or goes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
+from console.core import rehearsal
 from console.core.actor import Actor
+from console.core.schedule import parse
 from console.core.states import JobStatus
 from console.core.tags import Tag
 from console.db.jobs import Job, JobRevision
@@ -20,7 +22,7 @@ from console.plugins.messages.place_rows import Found, standing
 from console.plugins.messages.plan_views import Does, Step, Wording
 from console.plugins.messages.views import EventView
 from console.services import audit, edits
-from console.services.definitions import LONGEST_WINDOW, closing
+from console.services.definitions import LONGEST_WINDOW, FieldChange, closing
 from console.services.edits import Change
 from console.services.jobs import NewJob, insert_all
 
@@ -69,19 +71,24 @@ class Writer:
         jobs = insert_all(self.actor, new, reason=plan_words.CREATED, now=self.now) if new else ()
         for (event, step), job in zip(self._made, jobs, strict=True):
             self._keep(step, job, event)
+            rehearsal.changed(job.name, None, _when(job.schedule, job), _page(job))
 
     def _edit(self, event: EventView, job: Job, step: Step, reason: str) -> None:
         """Written before it comes back: what is due would go out the moment that it is there again."""
         change = _change(event, job, step)
         if change.wanted:
-            changes, _ = edits.write_row(self.actor, job, change, reason=reason, now=self.now)
+            changes, _ = edits.write_row(
+                self.actor, job, change, reason=reason, is_planned=True, now=self.now
+            )
             self.has_rung = self.has_rung or bool(changes)
+            _report(job, changes)
         if step.revives:
             self._revive(job, reason)
 
     def _withdraw(self, job: Job, reason: str) -> None:
         job.deleted_at = job.changed_at = self.now
         self._audit(Tag.JOB_DELETED, job, reason)
+        rehearsal.changed(job.name, _when(job.schedule, job), "withdrawn")
         self.done[Does.WITHDRAW] += 1
 
     def _revive(self, job: Job, reason: str) -> None:
@@ -114,6 +121,25 @@ class Writer:
             db.session.add(row)
         if row is not None:
             _set(row, step, job)
+
+
+def _report(job: Job, changes: Sequence[FieldChange]) -> None:
+    """Tells the run that is performed, if one is, which message it moved, closed or opened."""
+    for change in changes:
+        if change.name == "schedule":
+            rehearsal.changed(job.name, _when(change.old, job), _when(change.new, job), _page(job))
+        elif change.name == "closed":
+            old, new = ((found or {}).get("status", "scheduled") for found in (change.old, change.new))
+            rehearsal.changed(job.name, old, new, _page(job))
+
+
+def _when(schedule: Mapping[str, Any], job: Job) -> str:
+    at = parse(schedule).at
+    return naming.local(at, job.timezone) if at else "not at a time of its own"
+
+
+def _page(job: Job) -> str:
+    return f"/jobs/{job.id}"
 
 
 def _set(row: MessagePlan, step: Step, job: Job) -> None:

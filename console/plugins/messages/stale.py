@@ -12,8 +12,8 @@ from console.core.actor import Actor
 from console.core.errors import Invalid, Refused
 from console.core.reasons import Reason
 from console.core.tags import Tag
-from console.db.operations import AuditEntry
 from console.db.session import db
+from console.db.trail import AuditEntry
 from console.plugins.messages.views import EventView, Preferences, TypePreference
 from console.services.audit import Subject
 

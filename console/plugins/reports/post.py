@@ -28,17 +28,15 @@ def has_recipients(check: Check) -> Refusal | None:
 
 
 def send(run: Run, report: Report) -> Result:
-    """Mails the report, or says in a dry run what would be mailed; raises as `mail.deliver`."""
+    """Mails the report; a dry run writes it to the log besides. Raises as `mail.deliver`."""
     recipients = recipients_of(run.org_id, run.args.recipients)
     text, html = as_text(report), as_html(report)
     run.progress(1, 2, "computed")
-    for address in recipients:
-        run.changed(f"mail to {address}", None, report.subject)
     data = {**report.data, "subject": report.subject, "recipients": list(recipients)}
+    sent = _mail(run, mail.Message(run.id, recipients, report.subject, text, html))
     if run.dry_run:
         _show(run, recipients, text)
         return Result(f"{report.gist}; would be mailed to {len(recipients)}", data)
-    sent = _mail(run, mail.Message(run.id, recipients, report.subject, text, html))
     taken = len(recipients) - len(sent.refused)
     refused = f", refused for {len(sent.refused)}" if sent.refused else ""
     more = {"message_id": sent.message_id, "refused": dict(sent.refused)}
@@ -53,6 +51,8 @@ def _show(run: Run, recipients: Sequence[str], text: str) -> None:
 
 
 def _mail(run: Run, message: mail.Message) -> mail.Delivery:
+    if run.dry_run:
+        return mail.deliver(message)
     run.log(f"Mailing “{message.subject}” to {', '.join(message.recipients)}.")
     sent = mail.deliver(message)
     for address, answer in sent.refused.items():

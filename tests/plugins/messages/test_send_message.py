@@ -114,7 +114,9 @@ def test_a_dry_run_writes_all_of_it_and_sends_nothing(app: APIFlask, org: OrgOf,
         {"subject": f"mail to {ANA}", "before": None, "after": run.sent.subject, "url": None}  # type: ignore[union-attr]
     ]
     assert run.sent and run.sent.message_id is None and run.result["summary"] == f"would be sent to {ANA}"
-    assert [line.message for line in runs.log(org.admin, run.id)] == run.sent.text.splitlines()
+    assert [line.message for line in runs.log(org.admin, run.id)] == [
+        f"Sending “{run.sent.subject}” to {ANA}."
+    ]
     assert read(org, job).status is JobStatus.SCHEDULED
     assert executed(app, org, click(org, job)).state is RunState.SUCCEEDED
 
