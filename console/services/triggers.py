@@ -93,8 +93,8 @@ class Preflight:
     `may_override` says that the refusal gives way to “send again”; when it would, were it not for another
     reason, `again` is that one. `rules` is what the task's own
     rules, which a click passes over, say of a run that came by itself now. `message` is what would go
-    out, None when the task sends none or it can't be made. `waits` says by whom the queue is paused, so
-    that the run is accepted and waits.
+    out, None when the task sends none or it can't be made. `waits` says by whom the queue is paused, or
+    that nothing is alive to serve it, so that the run is accepted and waits.
     """
 
     job: JobView
@@ -130,7 +130,7 @@ def preflight_row(actor: Actor, job: Job, now: datetime) -> Preflight:
         rules=rules.refusal_of((task.rules,), check) if task else None,
         message=rules.preview_of(task, check)[0] if task else None,
         again=again.reason if again else None,
-        waits=fleet(now).pause_of(job.org_id, task.queue) if task else None,
+        waits=fleet(now).wait_of(job.org_id, task.queue) if task else None,
     )
 
 

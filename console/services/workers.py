@@ -185,6 +185,11 @@ class Fleet:
         found = self.pauses.get((org_id, queue)) if org_id is not None else None
         return pause_words(queue, found) if found else None
 
+    def wait_of(self, org_id: UUID | None, queue: str) -> str | None:
+        """Why a run queued now would not start: its queue is paused, or no live worker serves it."""
+        unserved = None if self.serves(queue) else f"no live worker serves queue {queue}"
+        return self.pause_of(org_id, queue) or unserved
+
 
 def pause_words(queue: str, found: PauseRow) -> str:
     """`queue messages is paused by Ada since 22 Nov 14:02: the mail server is down`."""

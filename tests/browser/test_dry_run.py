@@ -117,6 +117,10 @@ def test_on_a_phone_the_dialog_opens_at_its_top_fits_and_keeps_what_was_wrong(
         dialog.get_by_text("Later, or with a reason").click()
         page.locator("#start-at").fill("2031-01-02T10:00")
         expect(page.locator("#confirm")).to_have_text("Run later")
+        page.locator("#start-at").fill("2021-01-02T10:00")
+        page.locator("#confirm").click()
+        expect(page.locator("#start-at-error")).to_contain_text("Lies in the past")
+        expect(page.locator("#confirm")).to_have_text("Run later")  # as typed, so says the button still
         page.locator("#cancel").click()
         expect(dialog).to_be_hidden()
         assert [text for text in watched.complaints if "422" not in text] == []

@@ -64,6 +64,7 @@ def test_a_log_is_followed_its_run_stopped_and_retried_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
     expect(page.locator("#run .head .state")).to_have_text("Stopped")
+    expect(page.locator("#main")).to_be_focused()  # the button that opened the dialog is gone
     expect(page.locator("#run .refusal")).to_contain_text(f"{person.name} stopped it: the wrong script")
     assert rows("SELECT state, reason_code FROM runs") == [("stopped", "STOPPED_BY_OPERATOR")]
     assert page.evaluate(f"{LOG}.firstElementChild.dataset.kept") == "yes"

@@ -68,6 +68,16 @@ def test_without_a_script_a_link_is_added_and_removed_and_the_page_says_so(
     assert one("SELECT count(*) FROM audit_entries WHERE tag = 'job:chain_changed'") == 2
 
 
+def test_the_dialog_of_a_click_says_what_will_follow_it(
+    operator: Visitor, org: OrgOf, first: JobView, then: JobView
+) -> None:
+    assert 'id="then"' not in operator.get(f"/jobs/{first.id}/send-now").text
+    link(org, first, then)
+    link(org, first, factories.job(org, name="Call the stage"), Condition.FAILURE)
+    said = words(part(operator.get(f"/jobs/{first.id}/send-now"), "then"))
+    assert said == "Then & there after success; Call the stage after failure; nothing after a dry run"
+
+
 def test_what_can_not_be_linked_is_said_beside_the_field_and_keeps_what_was_typed(
     operator: Visitor, org: OrgOf, first: JobView, then: JobView
 ) -> None:

@@ -52,6 +52,14 @@ def test_a_confirmation_makes_nothing_and_each_has_a_key_of_its_own(operator: Vi
     assert one("SELECT count(*) FROM runs") == 0
 
 
+def test_the_dialog_says_when_no_live_worker_would_take_the_run(operator: Visitor, org: OrgOf) -> None:
+    job = factories.job(org)
+    said = "It is accepted and waits: no live worker serves queue default."
+    assert said in words(operator.get(f"/jobs/{job.id}/send-now"))
+    factories.live_worker()
+    assert "It is accepted and waits" not in words(operator.get(f"/jobs/{job.id}/send-now"))
+
+
 def test_two_clicks_with_one_key_make_one_run_and_get_one_answer(operator: Visitor, org: OrgOf) -> None:
     job = factories.job(org)
     answers = [operator.post(f"/jobs/{job.id}/send-now", {"idempotency_key": "click"}) for _ in range(2)]
