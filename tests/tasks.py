@@ -8,8 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field
+from sqlalchemy import text
 
 from console import Backoff, Check, Params, Reason, Refusal, Result, Run, task
+from console.db.session import db, transaction
 from console.services import mail
 
 
@@ -30,6 +32,14 @@ def mark(run: Run) -> None:
     with Path(run.args.path).open("a") as file:
         file.write(f"{run.id} {run.attempt}\n")
     time.sleep(run.args.seconds)
+
+
+@task(category="Tests", params=Mark, timeout=60)
+def mark_until_told(run: Run) -> None:
+    """As mark, and ends when a second file stands beside the first, called as it is and `.end`."""
+    mark(run)
+    while not Path(f"{run.args.path}.end").exists():
+        time.sleep(0.02)
 
 
 @task(category="Tests", params=Mark, timeout=60, idempotent=True)
@@ -90,6 +100,19 @@ def never_end_whatever(run: Run) -> None:
             time.sleep(3600)
         except Exception:  # noqa: S110
             pass
+
+
+@task(category="Tests", timeout=60)
+def ask_for_ever(run: Run) -> None:
+    """Waits in a statement that Postgres would work on for an hour."""
+    with transaction():
+        db.session.execute(text(f"SELECT pg_sleep(3600) /* {run.id} */"))
+
+
+@task(category="Tests", timeout=1)
+def ask_too_long(run: Run) -> None:
+    """As ask_for_ever, and may take a second."""
+    ask_for_ever(run)
 
 
 @task(category="Tests")

@@ -30,7 +30,7 @@ from tests.web.conftest import Client
 from tests.web.conftest import sign_in as through_form
 
 # How long Chromium waits for what it should see; a poll comes every second, a machine may be busy.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -212,6 +212,16 @@ def sign_in(page: Page, person: Actor) -> None:
     page.get_by_label("Password").fill(factories.PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    has_scripts(page)
+
+
+def has_scripts(page: Page) -> None:
+    """Waits for the scripts of a page that a click or a key led to: its words are there before them.
+
+    What is pressed until then goes the way of a page without scripts, and a key of ours means nothing. It is
+    asked once something of the new page is seen; `goto` and `wait_for_url` wait for as much by themselves.
+    """
+    page.wait_for_load_state("load")
 
 
 def enter(page: Page, person: Actor) -> None:

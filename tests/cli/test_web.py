@@ -24,7 +24,7 @@ def free_port() -> int:
     return port
 
 
-def until(condition: object, seconds: float = 20) -> None:
+def until(condition: object, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

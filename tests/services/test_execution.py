@@ -14,7 +14,9 @@ from console.core.clock import utc_now
 from console.core.states import RunState
 from console.db.session import db, transaction
 from console.services import execution, jobs, runs
-from console.services.views import RunView
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
 from console.worker import RunWorker
 from console.worker.execute import _record
 from tests import factories
@@ -70,10 +72,11 @@ def test_a_task_whose_process_is_killed_is_unknown_as_it_may_not_be_repeated(
 
 @pytest.mark.parametrize("task", ["never_end", "never_end_whatever"])
 def test_a_task_that_never_ends_is_ended_by_its_timeout(org: OrgOf, worker: RunWorker, task: str) -> None:
+    """Left to itself it would take an hour."""
     begun = time.monotonic()
     run = finish(org, worker, task)
     assert (run.state, run.reason_code) == (RunState.FAILED, "TIMEOUT")
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
 
 
 def test_a_result_that_json_cannot_hold_is_a_failed_run(org: OrgOf, worker: RunWorker) -> None:
@@ -95,7 +98,7 @@ def test_what_has_run_is_not_run_again_because_its_outcome_cannot_be_stored(
     run = factories.run(org, factories.job(org, "tests.tasks.flaky"))
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=utc_now())
     assert claim
-    nul = execution.Outcome(RunState.SUCCEEDED, result={"x": "\x00"})
+    nul = Outcome(RunState.SUCCEEDED, result={"x": "\x00"})
     assert _record(app, claim, nul, utc_now) is RunState.FAILED
     (row,) = rows("SELECT state, reason_code, reason FROM runs")
     assert (row.state, row.reason_code) == ("failed", "EXCEPTION")
@@ -174,11 +177,11 @@ def test_two_runs_of_one_job_that_end_at_once_leave_it_without_an_active_one(
 
     def finish() -> None:
         with app.app_context():
-            execution.finish(second, execution.Outcome(RunState.SUCCEEDED), now=utc_now())
+            execution.finish(second, Outcome(RunState.SUCCEEDED), now=utc_now())
 
     ending = threading.Thread(target=finish)
     with transaction():
-        execution._write(first, execution.Outcome(RunState.SUCCEEDED), utc_now())
+        execution._write(first, Outcome(RunState.SUCCEEDED), utc_now())
         ending.start()
         eventually(lambda: waiting_for_locks() > 0)
     ending.join()
@@ -187,7 +190,7 @@ def test_two_runs_of_one_job_that_end_at_once_leave_it_without_an_active_one(
     assert one("SELECT active_run_id FROM jobs") is None
 
 
-def begin(run: RunView) -> execution.Claim:
+def begin(run: RunView) -> Claim:
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=utc_now())
     assert claim is not None
     return claim

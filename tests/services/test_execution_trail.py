@@ -4,7 +4,7 @@ import pytest
 
 from console.core.states import RunState, Trigger
 from console.services import execution
-from console.services.execution import Outcome
+from console.services.outcomes import Outcome
 from tests import factories
 from tests.factories import NOON, OrgOf, rows
 

@@ -15,8 +15,11 @@ from console.core.errors import Refused
 from console.core.reasons import Reason
 from console.core.states import Hold, RunState, Trigger
 from console.db.session import db, transaction
-from console.services import dispatch, execution, jobs, planning, pushing, runs
-from console.services.views import JobView, RunFilter, RunView
+from console.services import claims, dispatch, execution, jobs, planning, pushing, runs
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunFilter, RunView
+from console.services.views import JobView
 from console.services.wakeups import Bell
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -49,14 +52,14 @@ def states(org: OrgOf) -> list[tuple[str, str | None, str | None]]:
     return [(run.state.value, run.held_by, run.reason_code or run.decision_code) for run in found(org)]
 
 
-def start(run_id: UUID, now: datetime) -> execution.Claim:
+def start(run_id: UUID, now: datetime) -> Claim:
     claim = execution.claim(run_id, worker="w", offered=[TASK], now=now)
     assert claim is not None
     return claim
 
 
-def end(claim: execution.Claim, now: datetime) -> None:
-    assert execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=now)
+def end(claim: Claim, now: datetime) -> None:
+    assert execution.finish(claim, Outcome(RunState.SUCCEEDED), now=now)
 
 
 @pytest.fixture
@@ -105,9 +108,7 @@ def test_the_decision_stays_whatever_becomes_of_the_run(org: OrgOf) -> None:
     end(claim, NOON + 2 * HOUR)
     one_pass(NOON + 2 * HOUR)
     second = start(found(org)[1].id, NOON + 2 * HOUR)
-    execution.finish(
-        second, execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON + 2 * HOUR
-    )
+    execution.finish(second, Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON + 2 * HOUR)
     run = found(org)[1]
     assert (run.state, run.reason_code, run.reason) == (RunState.FAILED, Reason.EXCEPTION, "boom")
     assert (run.decision_code, run.decision) == (
@@ -278,7 +279,7 @@ def test_a_slot_waits_for_the_end_of_the_running_one_that_it_told_to_stop(org: O
         now,
         Hold.CANCEL_OTHER,
     )
-    stop = execution.stop_asked(claim.run_id, claim.attempt)
+    stop = claims.stop_asked(claim.run_id, claim.attempt)
     assert stop is not None and stop.state is RunState.STOPPED
     assert execution.finish(claim, stop, now=now + SECOND) is RunState.STOPPED
     one_pass(now + SECOND)
@@ -312,7 +313,7 @@ def test_a_stopped_run_that_failed_by_itself_is_not_tried_again(org: OrgOf) -> N
     assert claim is not None
     one_pass(NOON + 2 * HOUR)
     error = {"type": "RuntimeError", "message": "not yet", "traceback": ""}
-    failed = execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "not yet", error=error)
+    failed = Outcome(RunState.FAILED, Reason.EXCEPTION, "not yet", error=error)
     assert execution.finish(claim, failed, now=NOON + 2 * HOUR) is RunState.STOPPED
     run = found(org)[0]
     assert (run.state, run.reason_code, run.error and run.error["message"]) == (
@@ -355,7 +356,7 @@ def test_a_click_while_a_slot_waits_is_left_alone(org: OrgOf) -> None:
     click = factories.run(org, job, now=NOON + 2 * HOUR + SECOND)
     one_pass(NOON + 2 * HOUR + SECOND)
     assert runs.get(org.admin, click.id, now=NOON).state is RunState.QUEUED
-    stop = execution.stop_asked(claim.run_id, claim.attempt)
+    stop = claims.stop_asked(claim.run_id, claim.attempt)
     assert stop is not None
     execution.finish(claim, stop, now=NOON + 2 * HOUR + SECOND)
     one_pass(NOON + 2 * HOUR + 2 * SECOND)
@@ -384,7 +385,7 @@ def test_an_edited_policy_changes_nothing_of_what_was_decided(org: OrgOf) -> Non
         ("stopped", None),
         ("queued", Hold.CANCEL_OTHER),
     ]
-    stop = execution.stop_asked(claim.run_id, claim.attempt)
+    stop = claims.stop_asked(claim.run_id, claim.attempt)
     assert stop is not None
     execution.finish(claim, stop, now=NOON + 3 * HOUR)
     one_pass(NOON + 3 * HOUR)
@@ -573,7 +574,7 @@ def test_the_job_table_says_of_its_last_run_that_it_was_late(org: OrgOf) -> None
     job = hourly(org)
     one_pass(BACK)
     claim = start(found(org)[-1].id, BACK)
-    outcome = execution.Outcome(RunState.SUCCEEDED, result={"summary": "all is well"})
+    outcome = Outcome(RunState.SUCCEEDED, result={"summary": "all is well"})
     execution.finish(claim, outcome, now=BACK + SECOND)
     last = jobs.get(org.admin, job.id, now=BACK).last_run
     assert last is not None and last.note == (

@@ -12,7 +12,10 @@ from sqlalchemy import text
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
 from console.db.session import db, reading, transaction
-from console.services import dispatch, execution, triggers
+from console.services import claims, dispatch, execution, triggers
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_requests import Request
 from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -72,7 +75,7 @@ class Crowd:
             is_due = db.session.scalar(IS_DUE)
             self.is_over = not is_due and not db.session.scalar(IS_ACTIVE)
         if is_due and random.random() < 0.3:
-            click = triggers.Request(Trigger.MANUAL)
+            click = Request(Trigger.MANUAL)
             triggers.send_now(self.org.admin, random.choice(self.jobs).id, click, now=self.now)
         self.now = min(self.now + HALF, END) if is_due else self.now + HALF
 
@@ -91,15 +94,15 @@ class Crowd:
         with reading():
             self.most_at_once = max(self.most_at_once, db.session.scalar(RUNNING, {"job": job_id}) or 0)
 
-    def _execute(self, claim: execution.Claim, random: Random) -> None:
+    def _execute(self, claim: Claim, random: Random) -> None:
         for _ in range(random.randrange(6)):
-            stop = execution.stop_asked(claim.run_id, claim.attempt)
+            stop = claims.stop_asked(claim.run_id, claim.attempt)
             if stop is not None:
                 execution.finish(claim, stop, now=self.now)
                 return
-            execution.renew(claim.run_id, claim.attempt, now=self.now)
+            claims.renew(claim.run_id, claim.attempt, now=self.now)
         state = random.choice([RunState.SUCCEEDED, RunState.FAILED])
-        execution.finish(claim, execution.Outcome(state, Reason.EXCEPTION), now=self.now)
+        execution.finish(claim, Outcome(state, Reason.EXCEPTION), now=self.now)
 
 
 @pytest.mark.parametrize("overlap", ["skip", "buffer_one", "cancel_other"])

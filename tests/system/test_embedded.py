@@ -17,7 +17,7 @@ import redis
 
 from console import embedded
 from console.core.process import started_at
-from console.embedded import EmbeddedError, start_postgres, start_valkey
+from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
 
 ROOT = Path(__file__).parents[2]
 is_root = os.geteuid() == 0
@@ -96,16 +96,25 @@ def test_nothing_listens_on_the_network_and_nobody_else_may_enter(home: Path) ->
     server.stop()
 
 
+def started(home: Path) -> tuple[Server, float]:
+    """Postgres, and how many seconds its start took."""
+    begun = time.monotonic()
+    return start_postgres(home), time.monotonic() - begun
+
+
 def test_the_second_start_is_quick_and_finds_the_data(home: Path) -> None:
-    server = start_postgres(home)
+    """Beside the first, which makes a cluster, by so far that the best of three shows it under load."""
+    server, first = started(home)
     with connect(server.url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
+    later = []
+    for _ in range(3):
+        server.stop()
+        server, seconds = started(home)
+        later.append(seconds)
+        assert value(server.url, "SELECT n FROM kept") == 42
     server.stop()
-    begun = time.monotonic()
-    server = start_postgres(home)
-    assert time.monotonic() - begun < 5
-    assert value(server.url, "SELECT n FROM kept") == 42
-    server.stop()
+    assert min(later) < first
 
 
 def test_data_survive_a_crash_and_a_pid_that_came_round_again(home: Path) -> None:

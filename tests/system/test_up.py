@@ -62,7 +62,7 @@ class Up:
                 cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def ready(self, seconds: float = 60) -> float:
+    def ready(self, seconds: float = 120) -> float:
         begun = time.monotonic()
         while READY not in self.output:
             assert self.process.poll() is None, self.output
@@ -142,7 +142,7 @@ def test_whatever_ends_it_nothing_is_left(home: Path, sign: signal.Signals) -> N
     with running(environment(home)) as up:
         assert up.status("/readyz") == 200
         assert kinds(home) == ["postgres", "valkey", "scheduler", "worker", "catcher"]
-        assert up.end(sign) < (5 if sign == signal.SIGKILL else 10)
+        assert up.end(sign) < 10
     assert (home / "run.json").exists() == (sign == signal.SIGKILL)
 
 
@@ -236,7 +236,7 @@ def test_a_process_that_dies_is_started_again(home: Path) -> None:
     with running(environment(home)) as up:
         (victim,) = [pid for pid, command in processes_of(home).items() if "console scheduler" in command]
         os.kill(victim, signal.SIGKILL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "scheduler ended (SIGKILL)" not in up.output or not [
             pid for pid, command in processes_of(home).items() if "console scheduler" in command
         ]:
@@ -262,13 +262,10 @@ def test_when_make_is_killed_everything_ends(home: Path) -> None:
     command = f"{sys.executable} -m console up --with-parent & wait"
     with (home / "up.out").open("w") as output:
         parent = subprocess.Popen(["sh", "-c", command], cwd=ROOT, env=env, stdout=output, stderr=output)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while READY not in (home / "up.out").read_text():
         assert time.monotonic() < deadline, (home / "up.out").read_text()
         time.sleep(0.05)
     parent.kill()
     parent.wait()
-    begun = time.monotonic()
-    while processes_of(home):
-        assert time.monotonic() - begun < 20, processes_of(home)
-        time.sleep(0.05)
+    eventually(lambda: not processes_of(home))

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.processes import eventually, process
 from tests.receiver import Receiver, receiving
 from tests.services.alerting import ended, mail_channel, private_addresses, rule, webhook
 from tests.smtp import Smtp
+from tests.web.conftest import change
 
 LIVE = "SELECT count(*) FROM heartbeats WHERE kind = 'watcher' AND stopped_at IS NULL"
 GONE = "SELECT count(*) FROM heartbeats WHERE kind = 'watcher' AND stopped_at IS NOT NULL"
@@ -39,8 +39,7 @@ def receiver(app: APIFlask) -> Iterator[Receiver]:
 def test_a_killed_scheduler_is_told_by_the_watcher_and_so_is_its_return(
     org: OrgOf, servers: Servers, smtp: Smtp
 ) -> None:
-    base = {**servers.environment, "CONSOLE_SCHEDULER_YELLOW": "7", "CONSOLE_SCHEDULER_RED": "8"}
-    environment = smtp.environment(base)
+    environment = smtp.environment(servers.environment)
     rule(org, AlertOn.SCHEDULER_RED, mail_channel(org), now=utc_now(), throttle=0)
     alive = "SELECT count(*) FROM heartbeats WHERE kind = 'scheduler' AND stopped_at IS NULL"
     with process(environment, "watcher"):
@@ -48,6 +47,8 @@ def test_a_killed_scheduler_is_told_by_the_watcher_and_so_is_its_return(
             eventually(lambda: one(alive), 60)
             scheduler.kill()
             scheduler.wait()
+        # As if it had died three minutes ago: nobody has to sit through the time until it counts as silent.
+        change("UPDATE heartbeats SET beat_at = beat_at - interval '3 min' WHERE kind = 'scheduler'")
         eventually(lambda: smtp.messages, 60)
         with process(environment, "scheduler"):
             eventually(lambda: len(smtp.messages) == 2, 60)
@@ -72,12 +73,14 @@ def test_a_failure_reaches_its_receiver_and_a_slow_one_does_not_hold_up_the_end(
         receiver.drip = True
         ended(org, job, RunState.FAILED, at=utc_now())
         eventually(lambda: len(receiver.posts) == 2, 30)
-        begun = time.monotonic()
         watcher.terminate()
         assert watcher.wait(10) == 0
-        assert time.monotonic() - begun < 3
     assert one(GONE) == 1
-    assert [row[0] for row in rows("SELECT state FROM alert_deliveries ORDER BY id")] == ["sent", "pending"]
+    # Nobody waited for the slow one: how its attempt ended is not known.
+    assert rows("SELECT state, answer IS NULL FROM alert_deliveries ORDER BY id") == [
+        ("sent", False),
+        ("pending", True),
+    ]
 
 
 def beaten_since(url: str, moment: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 from redis import Redis
@@ -10,7 +9,7 @@ from redis import Redis
 from console.core.clock import utc_now
 from console.core.states import RunState
 from console.services import jobs, runs
-from console.services.views import RunView
+from console.services.run_views import RunView
 from tests import factories
 from tests.conftest import Servers
 from tests.factories import OrgOf, one, rows
@@ -36,7 +35,7 @@ def test_a_killed_parent_takes_its_horse_along_and_the_run_ends_unknown(
             eventually((tmp_path / "marks").exists)
             (horse,) = children(worker.pid)
             worker.kill()
-            eventually(lambda: not is_alive(horse), 10)
+            eventually(lambda: not is_alive(horse))
         seen = now_of(org, run)
         assert seen.state is RunState.RUNNING
         lost = eventually(lambda: now_of(org, run).state.is_terminal and now_of(org, run), 60)
@@ -69,7 +68,7 @@ def test_a_killed_horse_is_noticed_at_once_and_the_worker_takes_the_next(
         eventually((tmp_path / "marks").exists)
         (horse,) = children(worker.pid)
         os.kill(horse, signal.SIGKILL)
-        eventually(lambda: now_of(org, run).state is RunState.UNKNOWN, 10)
+        eventually(lambda: now_of(org, run).state is RunState.UNKNOWN)
         good = factories.run(org, factories.job(org))
         eventually(lambda: now_of(org, good).state is RunState.SUCCEEDED)
 
@@ -94,10 +93,8 @@ def test_a_worker_told_to_stop_ends_a_long_run_within_ten_seconds_and_says_what_
     with process(servers.environment, "worker") as worker:
         run = begin(org, "mark", tmp_path / "marks")
         eventually((tmp_path / "marks").exists)
-        begun = time.monotonic()
         worker.terminate()
-        worker.wait(10)
-        assert time.monotonic() - begun < 10
+        assert worker.wait(10) == 0
     assert now_of(org, run).reason_code == "OUTCOME_UNKNOWN"
     assert now_of(org, run).reason == "Its worker was stopped."
 
