@@ -1,14 +1,23 @@
-"""Entries per second of 20 writers with the trail sealed beside them, and of plain INSERTs of such rows."""
+"""Entries per second of 20 writers with the trail sealed beside them, and of plain INSERTs of such rows.
+
+With `--long N`: how long each request of a page takes that verifies a trail of N entries.
+"""
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from statistics import median
 from threading import Event
+from time import perf_counter
+from uuid import uuid4
 
 from sqlalchemy import text
 
 from bench.stage import Stage, stage, timed, verdict
+from console.core import trail
 from console.core.clock import utc_now
 from console.core.tags import Tag
 from console.db.session import db, transaction
@@ -18,6 +27,7 @@ from tests.factories import one
 WRITERS, EACH = 20, 250
 ENTRIES = WRITERS * EACH
 BAR = 1000
+AT = datetime(2030, 1, 1, tzinfo=UTC)
 NEW = {"name": "Sweep the stage", "schedule": {"type": "daily", "hour": 9, "minute": 15}, "revision": 7}
 OLD = {"name": "Sweep", "schedule": {"type": "daily", "hour": 7, "minute": 0}}
 PLAIN = text(
@@ -82,8 +92,54 @@ def theirs(on: Stage) -> float:
     return ENTRIES / seconds
 
 
+def fill(on: Stage, count: int) -> None:
+    """Entries with their MACs, as `audit.add` writes them, in one COPY."""
+    keys, columns = audit.means().ring.present, (*trail.FIELDS, "mac")
+    row: dict[str, object] = {name: None for name in columns}
+    row |= {"org_id": str(on.actor.org_id), "at": trail.microseconds(AT), "tag": "job:changed", "new": [NEW]}
+    row |= {"actor_kind": "system", "actor_name": "bench", "object_kind": "job", "object_id": "sweep"}
+    connection = db.engine.raw_connection()
+    with connection.cursor().copy(f"COPY audit_entries ({', '.join(columns)}) FROM STDIN") as copy:
+        for _ in range(count):
+            row["uid"] = str(uuid4())
+            mac = keys.mac(trail.canonical([row[name] for name in trail.FIELDS]))
+            said = {**row, "at": AT, "new": json.dumps(NEW), "mac": mac}
+            copy.write_row([said[name] for name in columns])
+    connection.commit()
+    connection.close()
+
+
+def long_trail(on: Stage, count: int) -> None:
+    """The requests of a page, one after the other, and all of it in one turn."""
+    fill(on, count)
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE audit_entries"))
+    sealing_seconds = timed(lambda: sealing.seal_all(on.actor.org_id, now=utc_now()))
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    now, took = utc_now(), []
+    begun = perf_counter()
+    step = verifying.begin(on.actor, now=now)
+    while True:
+        took.append(perf_counter() - begun)
+        if isinstance(step, verifying.Verification):
+            break
+        begun = perf_counter()
+        step = verifying.go_on(on.actor, step.checkpoint, now=now)
+    assert step.ok and step.entries == count
+    print(f"{count:,} entries sealed in {sealing_seconds:.0f} s", flush=True)
+    print(
+        f"verified in {sum(took):.0f} s, {count / sum(took):.0f} entries per second, by {len(took)} requests:"
+    )
+    print(f"the first {took[0]:.1f} s, the last {took[-1]:.1f} s, half of them at most {median(took):.1f} s")
+
+
 def main() -> None:
     logging.disable(logging.INFO)
+    if "--long" in sys.argv:
+        with stage() as on:
+            long_trail(on, int(sys.argv[sys.argv.index("--long") + 1]))
+        return
     with stage() as on:
         plain, mine = theirs(on), ours(on)
         sealing_seconds = timed(lambda: sealing.seal_all(on.actor.org_id, now=utc_now()))

@@ -1,5 +1,7 @@
 """The audit trail: entries, their verification, and all of it as a file."""
 
+from collections.abc import Iterator
+
 from flask import Response, current_app
 
 from console.api.auth import caller
@@ -11,6 +13,7 @@ from console.core.clock import utc_now
 from console.core.streams import within
 from console.services import audit_files, audit_lists, verifying
 from console.services.audit_lists import AuditFilter
+from console.services.verifying import Underway, Verification
 
 FILE = {
     "description": "The entries as one file, oldest first: an object on each line, or CSV.",
@@ -35,12 +38,25 @@ def list_audit(query: AuditQuery) -> AuditOut:
 @api.get("/audit/verify")
 @api.output(VerificationOut)
 @call("Audit", 403, 409)
-def verify_audit() -> VerificationOut:
+def verify_audit() -> VerificationOut | Response:
     """Seals and recomputes the whole trail, and names the first bad entry; this stands on the trail too.
 
-    One at a time: 409 while another verification of the org is on its way.
+    One at a time: 409 while another verification of the org is on its way. A long trail takes minutes;
+    meanwhile blanks are sent, one for each slice, so that no proxy takes the silence for the end.
     """
-    return VerificationOut.of(verifying.verify(caller(), now=utc_now()))
+    slices = verifying.along(caller(), now=utc_now())
+    first = next(slices)
+    if isinstance(first, Verification):
+        return VerificationOut.of(first)
+    pieces = within(current_app.app_context, _blanks_and_result(slices))
+    return Response(pieces, mimetype="application/json")
+
+
+def _blanks_and_result(slices: Iterator[Underway | Verification]) -> Iterator[str]:
+    """JSON with blanks before it, which mean nothing."""
+    yield " "
+    for found in slices:
+        yield VerificationOut.of(found).model_dump_json() if isinstance(found, Verification) else " "
 
 
 @api.get("/audit/export")

@@ -46,7 +46,7 @@ def list_entries(
         print_json([asdict(entry) | {"at": entry.at.isoformat()} for entry in found])
         return
     print_table(
-        ("NUMBER", "AT", "TAG", "BY", "OBJECT", "ADDRESS", "SEALED"), rows, "There are no such entries."
+        ("NUMBER", "AT", "TAG", "BY", "OBJECT", "ADDRESS", "SEALED AS"), rows, "There are no such entries."
     )
 
 

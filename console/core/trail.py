@@ -130,17 +130,52 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a walk along a chain stands: after so many entries, with the hash that it computed for the last.
+
+    A signed head was found at `signed_until`; up to `legacy_until` no entry needs a MAC, as in `Head`.
+    """
+
+    position: int
+    hash: bytes
+    signed_until: int
+    legacy_until: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a verification has come: all that it takes to go on from there in another request.
+
+    `by` is whoever verifies. It is good only with its MAC, for whoever could write one would choose which
+    entries nobody looks at.
+    """
+
+    org_id: UUID
+    by: str
+    begun_at: datetime
+    place: Place
+
+    def said(self) -> bytes:
+        """What its MAC is of."""
+        place = self.place
+        values = (str(self.org_id), self.by, microseconds(self.begun_at), place.position, place.hash.hex())
+        return canonical(("checkpoint", *values, place.signed_until, place.legacy_until))
+
+
+@dataclass(frozen=True)
 class Keys:
     """What comes out of one SECRET_KEY; `id` names it in MACs and signatures and gives nothing away."""
 
     mac_key: bytes = field(repr=False)
     head_key: bytes = field(repr=False)
+    checkpoint_key: bytes = field(repr=False)
     id: bytes
 
     @classmethod
     def of(cls, secret: str) -> "Keys":
         root = _derived(secret.encode(), b"callboard audit")
-        return cls(_derived(root, b"entry"), _derived(root, b"head"), _derived(root, b"id")[:KEY_ID_BYTES])
+        entry, head, checkpoint = (_derived(root, name) for name in (b"entry", b"head", b"checkpoint"))
+        return cls(entry, head, checkpoint, _derived(root, b"id")[:KEY_ID_BYTES])
 
     def mac(self, said: bytes) -> bytes:
         """The MAC of an entry: the key's id, and 32 bytes."""
@@ -149,6 +184,10 @@ class Keys:
     def sign(self, head: Head) -> bytes:
         """As `mac`, of a head."""
         return self.id + hmac.digest(self.head_key, head.said(), "sha256")
+
+    def stamp(self, checkpoint: Checkpoint) -> bytes:
+        """As `mac`, of a checkpoint."""
+        return self.id + hmac.digest(self.checkpoint_key, checkpoint.said(), "sha256")
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

@@ -76,22 +76,26 @@ def seal_all(org_id: UUID, *, now: datetime) -> int:
 
 
 def _seal_org(org_id: UUID, now: datetime, *, is_thorough: bool) -> int:
-    total = 0
+    total, after = 0, LEAST if is_thorough else None
     while True:
-        count, head = _seal_group(org_id, now, is_thorough)
+        count, head = _seal_group(org_id, now, after, waits=is_thorough)
         if head is not None:
             _keep(head)
+            after = head.number  # what was passed over is sealed; what comes late, by the next pass
         total += count
         if count < BATCH:
             return total
 
 
-def _seal_group(org_id: UUID, now: datetime, is_thorough: bool) -> tuple[int, Head | None]:
-    """One transaction: a group of entries, their places, and the signed head after them."""
+def _seal_group(org_id: UUID, now: datetime, after: int | None, *, waits: bool) -> tuple[int, Head | None]:
+    """One transaction: a group of entries, their places, and the signed head after them.
+
+    Entries with a number up to `after` are passed over; without one, those that have long been sealed.
+    """
     with transaction():
-        if not _is_my_turn(org_id, waits=is_thorough):
+        if not _is_my_turn(org_id, waits=waits):
             return 0, None
-        after = LEAST if is_thorough else _long_sealed(org_id)
+        after = _long_sealed(org_id) if after is None else after
         rows = db.session.execute(UNSEALED, {"org": org_id, "after": after, "batch": BATCH}).all()
         if not rows:
             return 0, None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from console.core.errors import Refused
 from console.core.streams import within
 from console.core.tags import Tag
+from console.core.trail import Flaw
 from console.services import audit_files, audit_lists, paging, verifying
 from console.services.audit_files import Format
-from console.services.audit_lists import AuditFilter, EntryView
-from console.web import queries, subjects
+from console.services.audit_lists import AuditFilter, EntryPage, EntryView
+from console.services.verifying import PastVerification, Step, Verification
+from console.web import parameters, subjects
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment, zone
 from console.web.queries import PAGE, Query
@@ -55,19 +58,18 @@ class AuditQuery(Query):
         """Raises `Invalid` that names the parameter; those in `also` are let pass."""
         cls._check_names(args, also)
         return cls(
-            queries._one_of(args, "tag", Tag),
-            queries._text(args, "actor"),
-            queries._text(args, "kind"),
-            queries._text(args, "object", longest=LONGEST_ID),
-            queries._day(args, "from"),
-            queries._day(args, "to"),
-            queries._text(args, "cursor", longest=1000),
+            parameters.one_of(args, "tag", Tag),
+            parameters.text(args, "actor"),
+            parameters.text(args, "kind"),
+            parameters.text(args, "object", longest=LONGEST_ID),
+            parameters.day(args, "from"),
+            parameters.day(args, "to"),
+            parameters.cursor(args),
         )
 
     def filter(self, place: ZoneInfo) -> AuditFilter:
         """The filter; both days are meant as the zone has them, and both belong to it."""
-        since = datetime.combine(self.from_, time.min, place) if self.from_ else None
-        until = datetime.combine(self.to, time.max, place).replace(fold=1) if self.to else None
+        since, until = parameters.begin(self.from_, place), parameters.end(self.to, place)
         return AuditFilter(self.tag, self.actor, self.kind, self.object, since, until)
 
 
@@ -86,26 +88,60 @@ class Change:
 
 @bp.get("/audit")
 def index() -> ResponseReturnValue:
-    query = AuditQuery.read(request.args)
+    return _index(AuditQuery.read(request.args))
+
+
+def _index(query: AuditQuery, step: Step | None = None) -> ResponseReturnValue:
+    return page("audit/index.html", **_table(query), **_proof(step), tags=_grouped())
+
+
+@bp.get("/fragments/audit/table")
+def table() -> ResponseReturnValue:
+    """The entries; read again when a verification has added one, and perhaps found a bad one."""
+    return page("audit/_table.html", **_table(AuditQuery.read(request.args)))
+
+
+def _table(query: AuditQuery) -> dict[str, Any]:
     found = audit_lists.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
-    return page(
-        "audit/index.html",
-        page=found,
-        query=query,
-        **_proof(),
-        tags=_grouped(),
-        changes=changes,
-        address=address,
-        name_of=name_of,
-    )
+    last = verifying.last(actor())
+    return {
+        "page": found,
+        "query": query,
+        "bad": last.number if last else None,
+        "gap": _gap(found, query, last),
+        "changes": changes,
+        "address": address,
+        "name_of": name_of,
+    }
 
 
-def _proof() -> dict[str, Any]:
-    """The newest verification, and the page of the trail that begins with the bad entry or where it was."""
+@dataclass(frozen=True)
+class Gap:
+    """Where an entry that is gone stood: above the entry of the number `above`, or below all of the page."""
+
+    number: int
+    above: int | None
+
+
+def _gap(found: EntryPage, query: AuditQuery, last: PastVerification | None) -> Gap | None:
+    """None unless the first bad entry is one that is gone, and stood on this page."""
+    if last is None or last.number is None or last.problem is not Flaw.DELETED:
+        return None
+    begin = int(str(paging.decode(query.cursor, "n")[0])) if query.cursor else None
+    above = next((entry.number for entry in found.entries if entry.number < last.number), None)
+    is_here = begin is None or last.number < begin
+    is_here = is_here and (above is not None or found.next_cursor is None)
+    return Gap(last.number, above) if is_here else None
+
+
+def _proof(step: Step | None = None, problem: str | None = None) -> dict[str, Any]:
+    """The newest verification, and where its bad entry stands or stood; or one that is on its way."""
     found = verifying.last(actor())
     number = found.number if found else None
-    place = url_for("audit.index", cursor=paging.encode(number + 1)) if number is not None else None
-    return {"verified": found, "place": place}
+    place = None
+    if number is not None:
+        place = url_for("audit.index", cursor=paging.encode(number + 1), _anchor=f"entry-{number}")
+    return {"verified": found, "place": place, "step": step, "problem": problem}
 
 
 def _grouped() -> list[tuple[str, list[Tag]]]:
@@ -155,17 +191,37 @@ def address(entry: EntryView) -> str | None:
 
 @bp.post("/audit/verify")
 def verify() -> ResponseReturnValue:
-    """Recomputes the trail; the result stands on the page."""
-    found = verifying.verify(actor(), now=moment())
+    """Recomputes the trail, or the next slice of a long one; progress and result stand on the page."""
+    checkpoint = request.form.get("checkpoint")
+    if not checkpoint:
+        return _verified(verifying.begin(actor(), now=moment()))
+    try:
+        return _verified(verifying.go_on(actor(), checkpoint, now=moment()))
+    except Refused as refusal:
+        if not wants_fragment():
+            raise
+        return page("audit/_verification.html", refusal.status, **_proof(problem=refusal.detail))
+
+
+def _verified(found: Step | Verification) -> ResponseReturnValue:
+    if isinstance(found, Step):
+        return page("audit/_verification.html", **_proof(found)) if wants_fragment() else _underway(found)
     if wants_fragment():
-        return page("audit/_verification.html", **_proof())
+        answer = page("audit/_verification.html", **_proof())
+        answer.headers["HX-Trigger-After-Settle"] = "audit-changed"
+        return answer
     flash(f"The trail is whole: {found.entries} entries." if found.ok else "The trail is broken.")
     return redirect(url_for("audit.index"), 303)
 
 
+def _underway(step: Step) -> ResponseReturnValue:
+    """Without JavaScript: the whole page, with a button that goes on."""
+    return _index(AuditQuery(), step)
+
+
 @bp.get("/audit/export")
 def export() -> ResponseReturnValue:
-    kind = queries._one_of(request.args, "format", Format) or Format.JSONL
+    kind = parameters.one_of(request.args, "format", Format) or Format.JSONL
     query = AuditQuery.read(request.args, "format")
     file = audit_files.export(actor(), query.filter(zone()), kind, now=moment())
     answer = Response(within(current_app.app_context, file.text()), mimetype=kind.mimetype)

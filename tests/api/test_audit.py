@@ -5,8 +5,11 @@ import json
 from io import StringIO
 from uuid import UUID
 
+import pytest
 from apiflask import APIFlask
 
+from console.db.turns import turn
+from console.services import recomputing, verifying
 from tests.factories import one, past_the_triggers, rows
 
 from .conftest import Org, assert_problem, make_job
@@ -56,6 +59,27 @@ def test_verification_names_the_first_bad_entry(org: Org, job_id: UUID) -> None:
     last = org.viewer.get("/audit?tag=audit:verified&limit=1").json["entries"][0]
     assert last["new"]["first_bad"]["number"] == number
     assert last["actor_name"] == "token viewer"
+
+
+def test_a_long_verification_sends_blanks_until_it_knows(
+    app: APIFlask, org: Org, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy takes a minute of silence for the end; JSON may begin with blanks."""
+    monkeypatch.setattr(verifying, "SLICE", 1)
+    monkeypatch.setattr(recomputing, "BATCH", 1)
+    answer = org.viewer.get("/audit/verify")
+    assert answer.mimetype == "application/json"
+    text, count = answer.text, one("SELECT count(*) - 1 FROM audit_entries")
+    assert text.startswith(" " * count + "{") and count > 1
+    assert answer.json == {"ok": True, "entries": count, "first_bad": None}
+    number = one("SELECT max(number) FROM audit_entries WHERE tag = 'job:created'")
+    past_the_triggers("DELETE FROM audit_entries WHERE number = :number", number=number)
+    found = org.viewer.get("/audit/verify").json
+    assert (found["ok"], found["first_bad"]["number"]) == (False, number)
+    assert one("SELECT count(*) FROM audit_entries WHERE tag = 'audit:verified'") == 2
+    with turn(f"verify {org.actor.org_id}") as is_mine:
+        assert is_mine, "the turn is given back at the end"
+        assert_problem(org.viewer.get("/audit/verify"), 409)
 
 
 def test_the_whole_trail_is_one_file(org: Org, job_id: UUID) -> None:

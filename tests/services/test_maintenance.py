@@ -19,12 +19,14 @@ from console.services import (
     mail,
     orgs,
     people,
+    recomputing,
     retention,
     runs,
     sealing,
     verifying,
 )
 from console.services.demo import Seeded
+from console.services.outcomes import Outcome
 from console.services.views import JobFilter, JobView
 from console.worker import RunWorker
 from tests import factories
@@ -41,7 +43,7 @@ def ended(of: OrgOf, job: JobView, at: datetime) -> str:
     claim = execution.claim(run.id, worker="w", offered=[job.task], now=at)
     assert claim is not None
     execution.note(claim, lines=[(at, "said")], progress=None)
-    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=at)
+    execution.finish(claim, Outcome(RunState.SUCCEEDED), now=at)
     return str(run.id)
 
 
@@ -305,12 +307,19 @@ def test_doctor_says_whether_the_trail_is_sealed_and_whole(org: OrgOf) -> None:
     assert text.startswith(f"the trail of {org.admin.org_name} is broken: Entry ")
 
 
-def test_the_daily_task_fails_with_the_first_bad_entry(org: OrgOf, worker: RunWorker) -> None:
+def test_the_daily_task_tells_its_progress_and_fails_with_the_first_bad_entry(
+    org: OrgOf, worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((verifying, "SLICE"), (recomputing, "BATCH")):
+        monkeypatch.setattr(module, name, 1)
     job = factories.job(org, "verify_audit_trail")
     factories.live_worker()
     good = factories.run(org, job)
     worker.work(burst=True)
     assert one("SELECT state FROM runs WHERE id = :id", id=good.id) == "succeeded"
+    ((progress, result),) = rows("SELECT progress, result FROM runs WHERE id = :id", id=good.id)
+    assert progress["done"] == progress["total"] > 1
+    assert str(progress["total"]) in str(result)
     number = one("SELECT min(number) FROM audit_entries WHERE org_id = :id", id=org.id)
     factories.past_the_triggers("DELETE FROM audit_entries WHERE number = :number", number=number)
     bad = factories.run(org, job)

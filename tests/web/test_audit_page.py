@@ -3,19 +3,25 @@
 import csv
 import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
 from io import StringIO
 
+import pytest
+import time_machine
 from apiflask import APIFlask
+from werkzeug.test import TestResponse
 
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.db.turns import turn
-from console.services import jobs, sealing, verifying
+from console.services import jobs, recomputing, sealing, verifying
 from tests import factories
 from tests.factories import OrgOf, one, past_the_triggers, rows
 from tests.trail_guard import Guard
 from tests.web.conftest import Visitor, change, part, sign_in, visit, words
 
+VERIFIED = "SELECT count(*) FROM audit_entries WHERE tag = 'audit:verified'"
 EXPORTED = "SELECT count(*) FROM audit_entries WHERE tag = 'audit:exported'"
 
 
@@ -102,7 +108,117 @@ def test_verify_says_on_the_page_that_all_is_there_and_what_is_not(org: OrgOf, v
     assert f"Broken Entry {number} was changed after it was sealed." in page
     place = re.search(r'id="bad-entry"\s+href="([^"]+)"', viewer.get("/audit").text)
     assert place, "an auditor need not leaf through the trail for it"
-    assert re.findall(r'id="entry-(\d+)"', viewer.get(place[1]).text)[0] == str(number)
+    assert re.findall(r'id="entry-(\d+)"', viewer.get(place[1].partition("#")[0]).text)[0] == str(number)
+
+
+def checkpoint_of(answer: TestResponse) -> str:
+    found = re.search(r'name="checkpoint" value="([^"]+)"', answer.text)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trail of more than three entries is a long one."""
+    monkeypatch.setattr(verifying, "SLICE", 3)
+    monkeypatch.setattr(recomputing, "BATCH", 3)
+
+
+@pytest.mark.usefixtures("short_slices")
+def test_a_long_trail_is_verified_over_several_requests(org: OrgOf, viewer: Visitor) -> None:
+    """No proxy has the patience for a million entries in one."""
+    for number in range(6):
+        factories.job(org, key=f"job_{number}")
+    count = one("SELECT count(*) FROM audit_entries")
+    answer, parts = viewer.post("/audit/verify", htmx=True), 1
+    assert f"Verifying 3 of {count} (" in words(answer)
+    assert f'max="{count}"' in answer.text and 'hx-trigger="load, submit"' in answer.text
+    assert "HX-Trigger-After-Settle" not in answer.headers
+    assert one(VERIFIED) == 0, "nothing is said before the end"
+    while 'name="checkpoint"' in answer.text:
+        sent = {"checkpoint": checkpoint_of(answer)}
+        answer, parts = viewer.post("/audit/verify", sent, htmx=True), parts + 1
+        assert parts <= count
+    assert f"Whole {count} entries recomputed" in words(answer)
+    assert answer.headers["HX-Trigger-After-Settle"] == "audit-changed"
+    assert parts == count // 3 + 1
+    (said,) = rows("SELECT new FROM audit_entries WHERE tag = 'audit:verified'")
+    assert said.new["entries"] == count and "begun_at" in said.new
+
+    number = one("SELECT max(number) FROM audit_entries WHERE tag = 'job:created'")
+    past_the_triggers("UPDATE audit_entries SET reason = 'x' WHERE number = :number", number=number)
+    plain = viewer.post("/audit/verify")
+    while plain.status_code == 200:
+        assert "<html" in plain.text and "Go on" in words(plain), "and without JavaScript by a button"
+        plain = viewer.post("/audit/verify", {"checkpoint": checkpoint_of(plain)})
+    assert (plain.status_code, plain.location) == (303, "/audit")
+    assert f"Entry {number} was changed after it was sealed." in words(viewer.get("/audit"))
+
+
+@pytest.mark.usefixtures("short_slices")
+def test_a_verification_goes_on_only_from_what_this_console_gave_to_this_person(
+    app: APIFlask, org: OrgOf, viewer: Visitor
+) -> None:
+    """Else it could pass over the entries that somebody has changed."""
+    for number in range(6):
+        factories.job(org, key=f"job_{number}")
+    other = visit(app, factories.person(org, Role.VIEWER))
+    given = checkpoint_of(viewer.post("/audit/verify", htmx=True))
+    values = json.loads(urlsafe_b64decode(given))
+    further = {**values, "place": [values["place"][0] + 3, *values["place"][1:]]}
+    forged = urlsafe_b64encode(json.dumps(further).encode()).decode()
+    by_hand = [
+        urlsafe_b64encode(json.dumps({**values, **made_up}).encode()).decode()
+        for made_up in (
+            {"begun_at": "2030-01-01T00:00:00"},
+            {"begun_at": "0001-01-01T00:00:00+23:00"},
+            {"org": 5},
+            {"place": [float("inf"), *values["place"][1:]]},
+            {"mac": "é"},
+        )
+    ]
+    tried = ((viewer, forged), (viewer, "nonsense"), (viewer, "é"), (other, given), (viewer, "W10="))
+    for who, sent in (*tried, *((viewer, text) for text in by_hand)):
+        answer = who.post("/audit/verify", {"checkpoint": sent}, htmx=True)
+        assert answer.status_code == 409
+        assert "Stopped This verification can't go on" in words(answer)
+        assert "Verify now" in words(answer)
+    assert viewer.post("/audit/verify", {"checkpoint": forged}).status_code == 409
+    with turn(f"verify {org.id}") as is_mine:
+        assert is_mine
+        waits = viewer.post("/audit/verify", {"checkpoint": given}, htmx=True)
+        assert "waits for another verification" in words(waits)
+        assert checkpoint_of(waits) == given and "load delay:2s" in waits.text
+    assert one(VERIFIED) == 0
+    assert "Verifying 6 of" in words(viewer.post("/audit/verify", {"checkpoint": given}, htmx=True))
+    with time_machine.travel(utc_now() + timedelta(minutes=61)):
+        late = viewer.post("/audit/verify", {"checkpoint": given}, htmx=True)
+        assert (late.status_code, "more than an hour ago" in words(late)) == (409, True)
+    assert one(VERIFIED) == 0
+
+
+def test_the_bad_entry_is_marked_where_it_stands_or_stood(org: OrgOf, viewer: Visitor) -> None:
+    for number in range(60):
+        factories.job(org, key=f"job_{number}")
+    sealing.seal(utc_now())
+    first, *_, last = [
+        row.number for row in rows("SELECT number FROM audit_entries WHERE tag = 'job:created' ORDER BY 1")
+    ]
+    past_the_triggers("UPDATE audit_entries SET reason = 'x' WHERE number = :number", number=last)
+    viewer.post("/audit/verify")
+    marked = part(viewer.get("/fragments/audit/table"), f"entry-{last}")
+    assert 'class="is-bad"' in marked and "Not as it was sealed" in words(marked)
+    assert viewer.get("/audit").text.count('class="is-bad"') == 1
+    past_the_triggers("DELETE FROM audit_entries WHERE number = :number", number=first)
+    viewer.post("/audit/verify")
+    newest, place = viewer.get("/audit").text, viewer.get("/audit")
+    assert "was sealed here, and is not there any more" not in newest
+    found = re.search(r'id="bad-entry"\s+href="([^"#]+)#([^"]+)"', place.text)
+    assert found and found[2] == f"entry-{first}"
+    gone = viewer.get(found[1].replace("&amp;", "&"))
+    assert f"Entry {first} was sealed here, and is not there any more." in words(part(gone, found[2]))
+    listed = re.findall(r'id="entry-(\d+)"', gone.text)
+    assert listed[0] == str(first), "and below it the entries from before"
 
 
 def test_one_verification_at_a_time(app: APIFlask, org: OrgOf, viewer: Visitor) -> None:

@@ -122,7 +122,9 @@ class BrokenTrail(ConsoleError):
 def verify_audit_trail(run: Run) -> Result:
     """Recomputes the whole audit trail of the org; fails with the first entry that is not as it was."""
     actor = Actor(ActorKind.WORKER, UUID(run.org_id), "", "UTC", Role.VIEWER, "verify_audit_trail")
-    found = verifying.verify(actor, now=run.now)
+    found = verifying.verify(
+        actor, now=run.now, tell=lambda done, total: run.progress(done, total, "entries")
+    )
     if found.first_bad is not None:
         raise BrokenTrail(f"{found.first_bad.sentence} {found.entries} entries before it are good.")
     run.log(f"Recomputed {found.entries} entries: each is as it was written, and none is missing.")
