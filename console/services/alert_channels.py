@@ -1,24 +1,25 @@
 """Alert channels: where messages go. What is secret in them is locked, and opened only to send."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
 from console.core.alerts import ChannelKind
-from console.core.errors import NotFound, Refused
+from console.core.errors import Refused
 from console.core.permissions import Permission
 from console.core.tags import Tag
 from console.db.alerts import AlertChannel, AlertRule, AlertRuleChannel
 from console.db.session import db, reading, transaction
-from console.services import audit, vault
+from console.services import vault
+from console.services.alert_records import Records
 from console.services.alert_ways import ChannelGiven, Way, invalid, locked, merged, named, target
 
 MOST_CHANNELS = 100
+CHANNELS = Records(AlertChannel, "channel", "alert_channel", MOST_CHANNELS)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def get(actor: Actor, channel_id: UUID) -> ChannelView:
     """The channel of this id; raises `NotFound`."""
     actor.require(Permission.READ)
     with reading():
-        row = _row(actor, channel_id)
+        row = CHANNELS.get(actor, channel_id)
         return _view(row, _rules_of([row.id]).get(row.id, ()))
 
 
@@ -59,13 +60,13 @@ def create(actor: Actor, given: ChannelGiven, *, now: datetime) -> ChannelView:
         raise invalid("kind", "choose how messages go out")
     way = merged(Way(given.kind), given)
     with transaction():
-        _check_room(actor)
+        CHANNELS.check_room(actor)
         row = AlertChannel(
             org_id=actor.org_id, name=name, kind=given.kind, target=target(way), locked=locked(way)
         )
         db.session.add(row)
-        _flush()
-        _audit(actor, Tag.ALERT_CHANNEL_CREATED, row, now, new=_shown(row))
+        CHANNELS.flush()
+        CHANNELS.tell(actor, Tag.ALERT_CHANNEL_CREATED, row, now, new=_shown(row))
         db.session.refresh(row)
         return _view(row)
 
@@ -74,19 +75,19 @@ def change(actor: Actor, channel_id: UUID, given: ChannelGiven, *, now: datetime
     """Changes a channel, whose kind stays; raises `NotFound` and `Invalid` that names the field."""
     actor.require(Permission.EDIT_ALERTS)
     with reading():
-        held = _held(_row(actor, channel_id), given)
+        held = _held(CHANNELS.get(actor, channel_id), given)
     if given.kind is not None and given.kind is not held.kind:
         raise invalid("kind", "can't be changed; make a new channel")
     name = named(given.name) if given.name is not None else None
     way = merged(held, given)
     with transaction():
-        row = _row(actor, channel_id, lock=True)
+        row = CHANNELS.get(actor, channel_id, lock=True)
         old = _shown(row)
         row.name, row.target, row.locked = name or row.name, target(way), locked(way)
-        _flush()
+        CHANNELS.flush()
         changed = {**_shown(row), **({"secret": "replaced"} if given.secret else {})}
         if changed != old or given.url:
-            _audit(actor, Tag.ALERT_CHANNEL_CHANGED, row, now, old=old, new=changed)
+            CHANNELS.tell(actor, Tag.ALERT_CHANNEL_CHANGED, row, now, old=old, new=changed)
         return _view(row, _rules_of([row.id]).get(row.id, ()))
 
 
@@ -94,14 +95,14 @@ def delete(actor: Actor, channel_id: UUID, *, now: datetime) -> None:
     """Deletes a channel; raises `Refused` when a rule would be left without one. The history stays."""
     actor.require(Permission.EDIT_ALERTS)
     with transaction():
-        row = _row(actor, channel_id, lock=True)
+        row = CHANNELS.get(actor, channel_id, lock=True)
         alone = _rules_only_here(channel_id)
         if alone:
             raise Refused(
                 f"Nothing was deleted: {', '.join(alone)} would say it nowhere. Give such a rule another "
                 "channel, or delete the rule first."
             )
-        _audit(actor, Tag.ALERT_CHANNEL_DELETED, row, now, old=_shown(row))
+        CHANNELS.tell(actor, Tag.ALERT_CHANNEL_DELETED, row, now, old=_shown(row))
         db.session.delete(row)
 
 
@@ -122,28 +123,6 @@ def opened(row: AlertChannel) -> Way:
     kind = ChannelKind(row.kind)
     recipients = tuple(row.target.split(", ")) if kind is ChannelKind.MAIL else ()
     return Way(kind, recipients, values.get("url", ""), values.get("secret", ""))
-
-
-def _check_room(actor: Actor) -> None:
-    held = select(func.count()).select_from(AlertChannel).where(AlertChannel.org_id == actor.org_id)
-    if (db.session.scalar(held) or 0) >= MOST_CHANNELS:
-        raise Refused(f"There are {MOST_CHANNELS} channels, and there can't be more. Delete one first.")
-
-
-def _flush() -> None:
-    """Raises `Invalid` when the name is taken."""
-    try:
-        db.session.flush()
-    except IntegrityError as error:
-        raise invalid("name", "another channel has this name") from error
-
-
-def _row(actor: Actor, channel_id: UUID, *, lock: bool = False) -> AlertChannel:
-    query = select(AlertChannel).where(AlertChannel.id == channel_id, AlertChannel.org_id == actor.org_id)
-    row = db.session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("There is no such channel.")
-    return row
 
 
 def _rules_of(ids: Sequence[UUID]) -> dict[UUID, list[str]]:
@@ -174,17 +153,6 @@ def _rules_only_here(channel_id: UUID) -> list[str]:
 
 def _shown(row: AlertChannel) -> dict[str, str]:
     return {"name": row.name, "kind": row.kind, "target": row.target}
-
-
-def _audit(
-    actor: Actor,
-    tag: Tag,
-    row: AlertChannel,
-    now: datetime,
-    old: Mapping[str, str] | None = None,
-    new: Mapping[str, str] | None = None,
-) -> None:
-    audit.add(actor, tag, audit.Subject("alert_channel", row.id), now=now, old=old, new=new)
 
 
 def _view(row: AlertChannel, rules: Sequence[str] = ()) -> ChannelView:

@@ -19,7 +19,7 @@ from console.core.states import Beating, Light
 from console.db.alerts import AlertEvent, AlertRule
 from console.db.operations import Heartbeat
 from console.db.session import db
-from console.services import workers
+from console.services import heartbeats, workers
 from console.services.workers import Fleet
 
 SCHEDULER, WORKERS = "scheduler", "workers"
@@ -63,7 +63,7 @@ def _clock(rule: AlertRule, fleet: Fleet) -> Seen:
     """Whether anything turns due slots into runs: a scheduler, or an external cron."""
     ticks = (fleet.cron or Light.RED) if fleet.cron_age is not None else Light.RED
     heard = _last_heard(Beating.SCHEDULER)
-    light = light_of(Beating.SCHEDULER, fleet.now - (heard or rule.since), workers.thresholds())
+    light = light_of(Beating.SCHEDULER, fleet.now - (heard or rule.since), heartbeats.thresholds())
     light = workers.better(light, ticks)
     if light is not Light.RED:
         return Seen((), frozenset({SCHEDULER}) if light is Light.GREEN and heard else frozenset())
@@ -72,7 +72,7 @@ def _clock(rule: AlertRule, fleet: Fleet) -> Seen:
 
 def _workers(rule: AlertRule, fleet: Fleet) -> Seen:
     items = [item for item in fleet.components if item.kind is Beating.WORKER]
-    red_after = workers.thresholds()[Beating.WORKER][1]
+    red_after = heartbeats.thresholds()[Beating.WORKER][1]
     faults = [
         Fault(_worker_key(item.name), f"Worker {item.name}", item.last_seen, Reason.WORKER_LOST)
         for item in items

@@ -1,6 +1,6 @@
 """Alert rules: what to look for, in which jobs, where it is said, and how seldom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,21 +8,20 @@ from uuid import UUID
 
 from sqlalchemy import delete as deleting
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from console.core.actor import Actor
 from console.core.alerts import AlertOn, AlertScope
-from console.core.errors import NotFound, Refused
 from console.core.permissions import Permission
 from console.core.tags import Tag
 from console.db.alerts import AlertChannel, AlertEvent, AlertRule, AlertRuleChannel
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
-from console.services import audit
 from console.services.alert_fields import RuleGiven, checked
+from console.services.alert_records import Records
 from console.services.alert_ways import invalid, named
 
 MOST_RULES = 200
+RULES = Records(AlertRule, "alert rule", "alert_rule", MOST_RULES)
 
 
 @dataclass(frozen=True)
@@ -85,22 +84,20 @@ def get(actor: Actor, rule_id: UUID) -> RuleView:
     """The rule of this id; raises `NotFound`."""
     actor.require(Permission.READ)
     with reading():
-        return _view(_row(actor, rule_id))
+        return _view(RULES.get(actor, rule_id))
 
 
 def create(actor: Actor, given: RuleGiven, *, now: datetime) -> RuleView:
     """Makes a rule, which looks at what happens from now on; raises `Invalid` that names the field."""
     actor.require(Permission.EDIT_ALERTS)
     with transaction():
-        held = select(func.count()).select_from(AlertRule).where(AlertRule.org_id == actor.org_id)
-        if (db.session.scalar(held) or 0) >= MOST_RULES:
-            raise Refused(f"There are {MOST_RULES} rules, and there can't be more. Delete one first.")
+        RULES.check_room(actor)
         row = AlertRule(org_id=actor.org_id, name=named(given.name), since=now, enabled=True)
         _write(actor, row, given, now)
         db.session.add(row)
-        _flush()
+        RULES.flush()
         _connect(actor, row.id, given.channels)
-        _audit(actor, Tag.ALERT_RULE_CREATED, row, now, new=_shown(row))
+        RULES.tell(actor, Tag.ALERT_RULE_CREATED, row, now, new=_shown(row))
         db.session.refresh(row)
         return _view(row)
 
@@ -109,19 +106,19 @@ def change(actor: Actor, rule_id: UUID, given: RuleGiven, *, now: datetime) -> R
     """Changes a rule; what is None stays. Raises `NotFound` and `Invalid` that names the field."""
     actor.require(Permission.EDIT_ALERTS)
     with transaction():
-        row = _row(actor, rule_id, lock=True)
+        row = RULES.get(actor, rule_id, lock=True)
         old, was = _shown(row), (row.enabled, row.event, row.scope, row.job_id, row.category)
         if given.name is not None:
             row.name = named(given.name)
         _write(actor, row, given, now)
         if was != (row.enabled, row.event, row.scope, row.job_id, row.category):
             row.since = now  # what happened before is none of the rule's business
-        _flush()
+        RULES.flush()
         if given.channels is not None:
             _connect(actor, row.id, given.channels)
         new = _shown(row)
         if new != old:
-            _audit(actor, Tag.ALERT_RULE_CHANGED, row, now, old=old, new=new)
+            RULES.tell(actor, Tag.ALERT_RULE_CHANGED, row, now, old=old, new=new)
         return _view(row)
 
 
@@ -129,8 +126,8 @@ def delete(actor: Actor, rule_id: UUID, *, now: datetime) -> None:
     """Deletes a rule with what it has found and not said; raises `NotFound`. The history stays."""
     actor.require(Permission.EDIT_ALERTS)
     with transaction():
-        row = _row(actor, rule_id, lock=True)
-        _audit(actor, Tag.ALERT_RULE_DELETED, row, now, old=_shown(row))
+        row = RULES.get(actor, rule_id, lock=True)
+        RULES.tell(actor, Tag.ALERT_RULE_DELETED, row, now, old=_shown(row))
         db.session.delete(row)
 
 
@@ -156,21 +153,6 @@ def _connect(actor: Actor, rule_id: UUID, wanted: Sequence[UUID] | None) -> None
     db.session.flush()
 
 
-def _flush() -> None:
-    try:
-        db.session.flush()
-    except IntegrityError as error:
-        raise invalid("name", "another rule has this name") from error
-
-
-def _row(actor: Actor, rule_id: UUID, *, lock: bool = False) -> AlertRule:
-    query = select(AlertRule).where(AlertRule.id == rule_id, AlertRule.org_id == actor.org_id)
-    row = db.session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("There is no such alert rule.")
-    return row
-
-
 def _shown(row: AlertRule) -> dict[str, Any]:
     """What the trail keeps of a rule."""
     names = select(AlertChannel.name).join(AlertRuleChannel, AlertRuleChannel.channel_id == AlertChannel.id)
@@ -189,17 +171,6 @@ def _shown(row: AlertRule) -> dict[str, Any]:
         "enabled": row.enabled,
         "channels": list(channels),
     }
-
-
-def _audit(
-    actor: Actor,
-    tag: Tag,
-    row: AlertRule,
-    now: datetime,
-    old: Mapping[str, Any] | None = None,
-    new: Mapping[str, Any] | None = None,
-) -> None:
-    audit.add(actor, tag, audit.Subject("alert_rule", row.id), now=now, old=old, new=new)
 
 
 def _view(row: AlertRule) -> RuleView:

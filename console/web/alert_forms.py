@@ -12,7 +12,7 @@ from console.core.alerts import AlertOn, AlertScope, ChannelKind
 from console.core.errors import ConsoleError, Invalid, NotFound, Refused
 from console.core.permissions import Permission
 from console.core.texts import storable
-from console.services import alert_channels, alert_rules, jobs
+from console.services import alert_channels, alert_rules, job_names, jobs
 from console.services.alert_channels import ChannelView
 from console.services.alert_fields import USUAL_IN_A_ROW, USUAL_LATE, USUAL_THROTTLE, RuleGiven
 from console.services.alert_rules import RuleView
@@ -21,7 +21,7 @@ from console.services.chats import HOSTED
 from console.services.views import JobFilter
 from console.web.answers import page
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 
 LONGEST = 2000
 OFFERED_JOBS = 100
@@ -127,7 +127,7 @@ def new_rule() -> ResponseReturnValue:
         "enabled": "1",
     }
     if request.args.get("job"):
-        wanted = jobs.find(actor(), request.args["job"], now=moment())
+        wanted = job_names.find(actor(), request.args["job"], now=moment())
         typed |= {"scope": AlertScope.JOB.value, "job": wanted.key, "name": f"Failures of {wanted.name}"[:80]}
     known = [item.id for item in alert_channels.listing(actor())]
     return _rule_page(typed, known if len(known) == 1 else [])
@@ -210,7 +210,7 @@ def _job(text: str) -> UUID:
     if not text:
         raise invalid("job", "name the job")
     try:
-        return jobs.find(actor(), text, now=moment()).id
+        return job_names.find(actor(), text, now=moment()).id
     except NotFound as error:
         raise Invalid(error.detail, fields={"job": [error.detail]}, suggestions=error.suggestions) from None
 

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from console.core.actor import Actor
 from console.core.states import Role
 from tests import factories
-from tests.browser.conftest import Watch
+from tests.browser.conftest import Watch, has_scripts
 from tests.browser.test_pages import assert_fine
 from tests.factories import OrgOf, rows
 
@@ -24,8 +24,11 @@ def test_a_channel_is_made_tested_and_given_a_rule_by_keyboard(seen: Watch, org:
     expect(page.get_by_label("Secret")).to_be_hidden()
     page.get_by_label("Addresses").fill("ops@northside.example")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Test Ops")).to_be_visible()
+    has_scripts(page)
     page.get_by_role("button", name="Test Ops").press("Enter")
     expect(page.locator("[id^=tested-]")).to_contain_text("The test did not arrive: The mail server can't")
+    expect(page.locator("#recent")).to_contain_text("The mail server can't")
     seen.forget()
     page.get_by_role("link", name="Make the first rule").press("Enter")
     page.get_by_label("Name").fill("Late ones")

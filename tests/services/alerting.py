@@ -13,8 +13,9 @@ from console.services.alert_channels import ChannelView
 from console.services.alert_fields import RuleGiven
 from console.services.alert_rules import RuleView
 from console.services.alert_ways import ChannelGiven
-from console.services.execution import Outcome
-from console.services.views import JobView, RunView
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, rows
 from tests.receiver import Receiver

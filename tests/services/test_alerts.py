@@ -21,9 +21,9 @@ from console.services import (
     alerts,
     dispatch,
     edits,
+    heartbeats,
     outbox,
     resolving,
-    workers,
 )
 from console.services.alert_fields import RuleGiven
 from console.services.alert_history import DeliveryFilter
@@ -263,7 +263,7 @@ def test_the_schedulers_fall_and_return_are_said(org: OrgOf, smtp: Smtp) -> None
     look_and_send(NOON + 201 * SECOND)
     assert subjects() == ["Callboard: The scheduler is silent", "Callboard: The scheduler is alive again"]
     assert "SCHEDULER_DOWN" in smtp.messages[0].get_content()
-    workers.stopped(Beating.SCHEDULER, "scheduler-1", now=NOON + 210 * SECOND)
+    heartbeats.stopped(Beating.SCHEDULER, "scheduler-1", now=NOON + 210 * SECOND)
     assert look_and_send(NOON + 220 * SECOND) == (0, 0)  # a restart
     look_and_send(NOON + 400 * SECOND)  # from which it did not come back
     assert len(subjects()) == 3
@@ -273,7 +273,7 @@ def test_a_lost_worker_is_said_by_name_and_one_that_left_is_not(org: OrgOf, smtp
     rule(org, AlertOn.WORKER_RED, mail_channel(org), throttle=0)
     for name in ("worker-1", "worker-2", "worker-3"):
         factories.live_worker(name, now=NOON)
-    workers.stopped(Beating.WORKER, "worker-3", now=NOON)
+    heartbeats.stopped(Beating.WORKER, "worker-3", now=NOON)
     factories.live_worker("worker-2", now=NOON + 60 * SECOND)
     look_and_send(NOON + 61 * SECOND)
     look_and_send(NOON + 125 * SECOND)

@@ -1,6 +1,8 @@
 """The pages of alerts: forms that lose nothing, the button that tests, and the history."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from apiflask import APIFlask
@@ -22,6 +24,8 @@ from tests.services.alerting import (
 )
 from tests.smtp import Smtp
 from tests.web.conftest import Visitor, part, visit, words
+
+POLL = re.compile(r'hx-get="(/fragments/alerts/recent[^"]*)"')
 
 
 @pytest.fixture
@@ -70,7 +74,12 @@ def test_a_test_shows_the_answer_with_and_without_script(
 ) -> None:
     channel = webhook(org, receiver)
     path = f"/settings/alerts/channels/{channel.id}/test"
-    assert words(admin.post(path, htmx=True)) == "Test sent: 200 OK."
+    assert "Nothing yet" in words(part(admin.get("/settings/alerts"), "recent"))
+    before = unescape(POLL.findall(admin.get("/settings/alerts").text)[-1])
+    tested = admin.post(path, htmx=True)
+    assert words(tested) == "Test sent: 200 OK."
+    assert tested.headers["HX-Trigger-After-Settle"] == "alerts-changed", "the list below reads itself again"
+    assert "Sent" in words(admin.get(before)) and "200 OK" in words(admin.get(before))
     receiver.answers.append(500)
     assert admin.post(path).status_code == 303
     shown = words(admin.get("/settings/alerts"))
