@@ -71,7 +71,7 @@ def guard_job(job_id: UUID, body: GuardIn) -> JobOut:
 
 def of_request(error: ApprovalRequested) -> Response:
     """202 with the request that was made, wherever a run was asked for."""
-    body = ApprovalAskedOut.of(error.approval).model_dump(mode="json")
+    body = ApprovalAskedOut.of(error).model_dump(mode="json")
     answer = current_app.response_class(json.dumps(body), HTTPStatus.ACCEPTED, mimetype="application/json")
     answer.headers["Location"] = f"{PREFIX}/approvals/{error.approval.id}"
     return answer

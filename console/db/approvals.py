@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from console.core.states import ApprovalState
 from console.db.columns import Id, Instant, JsonObject, OrgId
 from console.db.session import Record
 
@@ -58,6 +59,17 @@ class Approval(Record):
     decider: Mapped[str | None]
     decided_at: Mapped[Instant | None]
     note: Mapped[str | None]
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether whoever asked took it back, which leaves it rejected."""
+        is_own = self.requested_by is not None and self.decided_by == self.requested_by
+        return self.state == ApprovalState.REJECTED and is_own
+
+    @property
+    def word(self) -> str:
+        """What became of it: its state, but for one that was taken back."""
+        return "withdrawn" if self.is_withdrawn else self.state
 
 
 class ApprovalKey(Record):

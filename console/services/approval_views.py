@@ -11,6 +11,10 @@ from zoneinfo import ZoneInfo
 from console.core.reasons import Reason, Refusal
 from console.core.states import ApprovalState, Trigger
 from console.core.task import Preview
+from console.services.approvers import ALONE
+
+WITHDRAWN = "withdrawn by the requester"
+"""The note of whoever takes a request back and says no more."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class ApprovalView:
     `requester` and `decider` are names. `reason` was given with the request, `note` with the decision.
     `revision` is the job's when it was asked for, `present_revision` the one it has now, None when the job
     is deleted. `is_own` says that the reader asked for it; `why_not` why the reader may not decide on it,
-    in half a sentence, None when they may. One whose time is over reads `expired`, recorded or not.
+    in half a sentence, None when they may. One whose time is over reads `expired`, recorded or not. It
+    `is_withdrawn` when whoever asked rejected it, and `is_stuck` when nobody but they could decide on it.
     """
 
     id: UUID
@@ -75,8 +80,20 @@ class ApprovalView:
     note: str | None
     run_id: UUID | None
     is_own: bool
+    is_withdrawn: bool
+    is_stuck: bool
     why_not: str | None
     as_of: datetime
+
+    @property
+    def word(self) -> str:
+        """What became of it: its state, but for one that was taken back."""
+        return "withdrawn" if self.is_withdrawn else self.state.value
+
+    @property
+    def said(self) -> str | None:
+        """The decision's note, unless its word says as much."""
+        return None if self.note == WITHDRAWN else self.note
 
     @property
     def is_pending(self) -> bool:
@@ -96,6 +113,7 @@ class ApprovalView:
             self.present_revision,
             self.job_name,
             self.run_id,
+            self.is_stuck,
             self.why_not,
             self.note,
         )
@@ -128,12 +146,13 @@ def said(approval: ApprovalView, zone: str) -> str:
     """What has become of a request so far, for whoever asked; times are on the clock of `zone`."""
     if approval.state is ApprovalState.PENDING:
         who = "you have asked" if approval.is_own else f"{approval.requester} has asked"
-        return f"A second person must approve this run: {who} for it, until {at(approval.expires_at, zone)}."
+        asked = f"A second person must approve this run: {who} for it, until {at(approval.expires_at, zone)}."
+        return f"{asked} {ALONE}" if approval.is_stuck else asked
     if approval.state is ApprovalState.EXPIRED:
         return f"The request for this run expired at {at(approval.expires_at, zone)}; ask again."
-    note = f" “{approval.note}”" if approval.note else ""
+    note = f" “{approval.said}”" if approval.said else ""
     when = f" at {at(approval.decided_at, zone)}" if approval.decided_at else ""
-    return f"The request for this run was {approval.state} by {approval.decider}{when}.{note}"
+    return f"The request for this run was {approval.word} by {approval.decider}{when}.{note}"
 
 
 def at(instant: datetime, zone: str) -> str:

@@ -12,24 +12,22 @@ from sqlalchemy.dialects.postgresql import insert
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound, Refused
 from console.core.names import title_of
-from console.core.permissions import Permission, why_not
+from console.core.permissions import Permission
 from console.core.reasons import Reason
 from console.core.registry import registry
-from console.core.states import ActorKind, ApprovalState, Trigger
+from console.core.states import ApprovalState, Trigger
 from console.core.tags import Tag
 from console.db.approvals import Approval, ApprovalKey
 from console.db.jobs import Job
-from console.db.people import ApiToken, User
 from console.db.session import db, reading
 from console.services import audit, later, org_settings, paging
 from console.services.approval_views import ApprovalPage, ApprovalView, Shown, Waiting, said
+from console.services.approvers import Reader, person_of
 
 LONGEST_NOTE = 500
 PENDING = frozenset([ApprovalState.PENDING])
 DECIDED = frozenset(ApprovalState) - PENDING
 USED = "was used for another request; take a new one"
-OWN = "you asked for it yourself"
-NOBODY = "only an identified person may decide"
 
 
 @dataclass(frozen=True)
@@ -56,14 +54,6 @@ class ApprovalRequested(Refused):
     def __init__(self, approval: ApprovalView, zone: str) -> None:
         self.approval = approval
         super().__init__(said(approval, zone))
-
-
-def person_of(actor: Actor) -> UUID | None:
-    """The person behind the actor: a token's is its owner, a shell's nobody."""
-    if actor.id is None or actor.kind is ActorKind.PERSON:
-        return actor.id
-    owner = select(ApiToken.owner_id).where(ApiToken.id == actor.id)
-    return db.session.scalar(select(User.id).where(or_(User.id == actor.id, User.id.in_(owner))))
 
 
 def known(
@@ -98,6 +88,8 @@ def ask(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
     found = db.session.scalar(_same(job, wish, now))
     if found is None:
         found = _new(actor, job, wish, now)
+    else:  # also a click that joins others is on the trail
+        _record_joined(actor, found, wish, now)
     if wish.key is not None:
         _keep_key(actor, found, wish.key)
     return found
@@ -155,6 +147,12 @@ def _new(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
     job.changed_at = now
     _record_request(actor, job, row, now)
     return row
+
+
+def _record_joined(actor: Actor, row: Approval, wish: Wish, now: datetime) -> None:
+    new = {"reason_code": Reason.APPROVAL_REQUIRED}
+    subject = audit.Subject("approval", row.id)
+    audit.add(actor, Tag.RUN_REFUSED, subject, now=now, new=new, reason=wish.note)
 
 
 def _record_request(actor: Actor, job: Job, row: Approval, now: datetime) -> None:
@@ -248,18 +246,19 @@ def waiting(actor: Actor, *, now: datetime) -> Waiting:
 
 def view_of(actor: Actor, row: Approval, job: Job, now: datetime) -> ApprovalView:
     """The view of one row, inside the caller's transaction."""
-    return _view(actor, row, job, person_of(actor), now)
+    return _view(Reader.of(actor), row, job, now)
 
 
 def _views(actor: Actor, rows: Sequence[Row[Approval, Job]], now: datetime) -> list[ApprovalView]:
-    person = person_of(actor) if rows else None
-    return [_view(actor, row, job, person, now) for row, job in rows]
+    if not rows:
+        return []
+    reader = Reader.of(actor)
+    return [_view(reader, row, job, now) for row, job in rows]
 
 
-def _view(actor: Actor, row: Approval, job: Job, person: UUID | None, now: datetime) -> ApprovalView:
+def _view(reader: Reader, row: Approval, job: Job, now: datetime) -> ApprovalView:
     task = registry.get(job.task)
     is_over = row.state == ApprovalState.PENDING and row.expires_at <= now
-    is_own = person is not None and row.requested_by == person
     return ApprovalView(
         id=row.id,
         state=ApprovalState.EXPIRED if is_over else ApprovalState(row.state),
@@ -286,13 +285,9 @@ def _view(actor: Actor, row: Approval, job: Job, person: UUID | None, now: datet
         decided_at=row.decided_at or (row.expires_at if is_over else None),
         note=row.note,
         run_id=row.run_id,
-        is_own=is_own,
-        why_not=_why_not(actor, is_own, person),
+        is_own=reader.asked(row.requested_by),
+        is_withdrawn=row.is_withdrawn,
+        is_stuck=row.state == ApprovalState.PENDING and not is_over and not reader.others(row.requested_by),
+        why_not=reader.why_not(row.requested_by),
         as_of=now,
     )
-
-
-def _why_not(actor: Actor, is_own: bool, person: UUID | None) -> str | None:
-    if is_own:
-        return OWN
-    return why_not(actor.role, Permission.DECIDE_APPROVALS) or (None if person else NOBODY)

@@ -16,11 +16,11 @@ from console.db.approvals import Approval
 from console.db.jobs import Job
 from console.db.people import ApiToken, Membership, Org, User
 from console.db.session import db, reading, transaction
-from console.services import approvals, audit, pushing, triggers
-from console.services.approval_views import ApprovalView, Shown, at
+from console.services import admission, approvals, approvers, audit, pushing, triggers
+from console.services.approval_views import WITHDRAWN, ApprovalView, Shown, at
+from console.services.run_requests import Approved, Place, Request
 
 LONGEST_NOTE = approvals.LONGEST_NOTE
-WITHDRAWN = "withdrawn by the requester"
 EXPIRED_AT_ONCE = 100
 
 
@@ -68,14 +68,14 @@ def reject(actor: Actor, approval_id: UUID, *, note: str | None = None, now: dat
     try:
         with transaction():
             row, job = _locked(actor, approval_id, alive=False)
-            is_own = row.requested_by is not None and approvals.person_of(actor) == row.requested_by
+            is_own = row.requested_by is not None and approvers.person_of(actor) == row.requested_by
             actor.require(Permission.RUN_JOBS if is_own else Permission.DECIDE_APPROVALS)
             if not given and not is_own:
                 text = "say why, for whoever asked"
                 raise Invalid(f"note: {text}", fields={"note": [text]})
             _settle(actor, row, ApprovalState.REJECTED, given or WITHDRAWN, now, own=is_own)
             job.changed_at = now
-            _record(actor, Tag.APPROVAL_REJECTED, row, now)
+            _record(actor, Tag.APPROVAL_WITHDRAWN if is_own else Tag.APPROVAL_REJECTED, row, now)
     except Gone:
         expire_one(approval_id, now=now)
         raise
@@ -88,8 +88,8 @@ def foresee(actor: Actor, approval_id: UUID, *, now: datetime) -> tuple[Shown, s
         row, job = _found(actor, approval_id)
         if job.deleted_at is not None:
             return Shown.read(row.shown), f"{Reason.DELETED.text} {Reason.DELETED.advice}"
-        refused = triggers.against(_requester(actor, row), job, _request(row, ""), now)
-        shown = triggers.shown_of(_requester(actor, row), job, row.args, now)
+        refused = admission.against(_requester(actor, row), job, _request(row, ""), now)
+        shown = admission.shown_of(_requester(actor, row), job, row.args, now)
     text = f"{refused.sentence} {refused.reason.advice}" if refused else None
     return shown, _stale(row, job) or text
 
@@ -133,9 +133,9 @@ def _settle(
     actor: Actor, row: Approval, state: ApprovalState, note: str | None, now: datetime, *, own: bool = False
 ) -> None:
     """One conditional UPDATE: of several people who decide at once, one does."""
-    person = approvals.person_of(actor)
+    person = approvers.person_of(actor)
     if person is None:
-        raise Forbidden(f"A second person has to decide: {approvals.NOBODY}. Nothing was changed.")
+        raise Forbidden(f"A second person has to decide: {approvers.UNKNOWN}. Nothing was changed.")
     if person == row.requested_by and not own:
         raise Forbidden("You asked for it yourself; somebody else has to approve it. Nothing was changed.")
     pending = (Approval.id == row.id, Approval.state == ApprovalState.PENDING, Approval.expires_at > now)
@@ -155,7 +155,7 @@ def _too_late(actor: Actor, row: Approval, now: datetime) -> Refused:
             f"It expired at {when}; nothing was started. Ask again.", reason=Reason.APPROVAL_REQUIRED
         )
     when = f" at {at(row.decided_at, actor.zone)}" if row.decided_at else ""
-    return Refused(f"{row.decider} has {row.state} it{when} already; nothing was changed by you.")
+    return Refused(f"{row.decider} has {row.word} it{when} already; nothing was changed by you.")
 
 
 def _run(actor: Actor, row: Approval, job: Job, now: datetime) -> UUID:
@@ -210,9 +210,9 @@ def _requester(actor: Actor, row: Approval) -> Actor:
     )
 
 
-def _request(row: Approval, by: str) -> triggers.Request:
-    place = triggers.Place(row.sequence_id, row.after_run_id) if row.sequence_id else None
-    return triggers.Request(
+def _request(row: Approval, by: str) -> Request:
+    place = Place(row.sequence_id, row.after_run_id) if row.sequence_id else None
+    return Request(
         Trigger(row.trigger),
         key=row.idempotency_key,
         args=row.args,
@@ -220,13 +220,13 @@ def _request(row: Approval, by: str) -> triggers.Request:
         start_at=row.start_at,
         cause_id=row.cause_id,
         place=place,
-        approved=triggers.Approved(row.id, by),
+        approved=Approved(row.id, by),
         note=row.reason,
     )
 
 
 def _record(actor: Actor, tag: Tag, row: Approval, now: datetime) -> None:
-    new = {"state": row.state, "requested_by": row.requester}
+    new = {"state": row.word, "requested_by": row.requester}
     new |= {"run": str(row.run_id)} if row.run_id else {}
     subject = audit.Subject("approval", row.id)
     old = {"state": ApprovalState.PENDING}

@@ -1,6 +1,8 @@
 """Requests for a second person: the list, one request, and the two decisions."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -13,17 +15,42 @@ from console.core.reasons import Reason
 from console.services import approvals, approving
 from console.services.approval_views import ApprovalPage, ApprovalView, said
 from console.services.approvals import ApprovalRequested
+from console.web import parameters
 from console.web.answers import is_known, nothing_new, page
 from console.web.asking import CHANGED, asked
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import PAGE, ApprovalQuery
-from console.web.waiting import waiting_approvals
+from console.web.queries import PAGE, Query
+from console.web.waiting import approves_alone, waiting_approvals
 
 NOTE_READ = 2 * approvals.LONGEST_NOTE
 bp = Blueprint("approvals", __name__)
 bp.app_errorhandler(ApprovalRequested)(asked)
-bp.app_context_processor(lambda: {"waiting_approvals": waiting_approvals})
+bp.app_context_processor(lambda: {"waiting_approvals": waiting_approvals, "approves_alone": approves_alone})
+
+
+class ApprovalTab(StrEnum):
+    """The tabs of the page of approvals beside the one that it opens with."""
+
+    DECIDED = "decided"
+
+
+@dataclass(frozen=True)
+class ApprovalQuery(Query):
+    """What the page of approvals shows: what is pending, unless it is asked for what is decided."""
+
+    tab: ApprovalTab | None = None
+    cursor: str | None = None
+
+    @classmethod
+    def read(cls, args: Mapping[str, str], *also: str) -> "ApprovalQuery":
+        """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        cls._check_names(args, also)
+        return cls(parameters.one_of(args, "tab", ApprovalTab), parameters.cursor(args))
+
+    @property
+    def is_decided(self) -> bool:
+        return self.tab is ApprovalTab.DECIDED
 
 
 @bp.get("/approvals")
@@ -44,7 +71,8 @@ def _table(query: ApprovalQuery) -> dict[str, Any]:
 
 
 def _version(found: ApprovalPage) -> str:
-    parts = [*(item.version for item in found.approvals), found.next_cursor or "", waiting_approvals().shown]
+    around = [found.next_cursor or "", waiting_approvals().shown, str(approves_alone())]
+    parts = [*(item.version for item in found.approvals), *around]
     return sha256(" ".join(parts).encode()).hexdigest()[:20]
 
 

@@ -9,6 +9,7 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import people
+from console.services.approvers import ALONE
 from tests import factories
 from tests.factories import OrgOf, one, rows
 
@@ -30,12 +31,19 @@ def second(app: APIFlask, org: Org) -> Caller:
         )
 
 
-def test_a_call_that_needs_a_second_person_answers_202_with_the_request(org: Org, job_id: UUID) -> None:
+def test_a_call_that_needs_a_second_person_answers_202_with_the_request(
+    app: APIFlask, org: Org, job_id: UUID
+) -> None:
     send, headers = f"/scheduler/jobs/{job_id}/send-now", {"Idempotency-Key": "k"}
     answer = org.operator.post(send, json={"note": "before the show"}, headers=headers)
     assert answer.status_code == 202
     asked = answer.json["approval"]
-    assert answer.json == {"approval": asked, "reason_code": "APPROVAL_REQUIRED"}
+    assert answer.json == {
+        "approval": asked,
+        "reason_code": "APPROVAL_REQUIRED",
+        "text": answer.json["text"],
+    }
+    assert "you have asked for it, until" in answer.json["text"] and answer.json["text"].endswith(ALONE)
     assert set(asked) == {"id", "state", "expires_at"} and asked["state"] == "pending"
     assert answer.headers["Location"] == f"/api/v1/approvals/{asked['id']}"
     assert org.operator.post(send, json={}, headers=headers).json == answer.json
@@ -45,6 +53,9 @@ def test_a_call_that_needs_a_second_person_answers_202_with_the_request(org: Org
     found = org.viewer.get(f"/approvals/{asked['id']}").json
     assert (found["reason"], found["trigger"], found["job_id"]) == ("before the show", "api", str(job_id))
     assert found["why_not"] == "you asked for it yourself"  # one owner, whatever the token's role
+    with app.app_context():
+        factories.person(OrgOf(org.actor.org_id, org.actor), Role.ADMIN)
+    assert ALONE not in org.operator.post(send, json={}, headers=headers).json["text"]
 
 
 def test_another_persons_token_approves_and_the_run_is_there(org: Org, second: Caller, job_id: UUID) -> None:

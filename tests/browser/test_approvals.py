@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from console.core.actor import Actor
+from console.core.clock import utc_now
 from console.core.states import Role
+from console.services import approving
 from tests import factories
 from tests.browser.conftest import Watch, at_page
 from tests.browser.test_pages import assert_fine
@@ -31,7 +34,7 @@ def beside(browser: Browser, person: Actor, arguments: dict[str, Any]) -> Iterat
 
 
 def focus_first(page: Page) -> None:
-    """With a key; a page that was opened just now may not have its script yet."""
+    """With a key."""
     link = page.locator(".job-link").first
     expect(link).to_be_visible()
     page.keyboard.press("j")
@@ -69,6 +72,7 @@ def test_one_asks_and_another_approves_by_keyboard_and_the_run_has_both_names(
         expect(page.locator("#approval")).to_contain_text("you asked for it yourself")
 
         other.get_by_role("link", name="Approvals").click()
+        other.wait_for_url("**/approvals")
         focus_first(other)
         other.keyboard.press("a")
         decision = other.get_by_role("dialog")
@@ -85,8 +89,8 @@ def test_one_asks_and_another_approves_by_keyboard_and_the_run_has_both_names(
         expect(page.locator("#approval .state")).to_have_text("Approved")
         page.get_by_role("link", name="Follow its run").click()
         page.wait_for_url(re.compile(f"/runs/{run_id}$"))
-        expect(page.locator("#run")).to_contain_text(person.name)
-        expect(page.locator("#run")).to_contain_text(second.name)
+        expect(page.get_by_role("main")).to_contain_text(person.name)
+        expect(page.get_by_role("main")).to_contain_text(second.name)
 
 
 def test_a_button_that_came_a_moment_ago_opens_its_dialog_and_leaves_the_page_where_it_is(
@@ -131,6 +135,67 @@ def test_a_rejection_by_keyboard_wants_a_reason_first(
     assert rows("SELECT state, note FROM approvals WHERE id = :id", id=asked.id) == [
         ("rejected", "not today")
     ]
+
+
+def test_after_each_decision_the_focus_is_on_what_is_next_and_the_row_of_the_job_follows(
+    browser: Browser,
+    browser_context_args: dict[str, Any],
+    seen: Watch,
+    org: OrgOf,
+    person: Actor,
+    second: Actor,
+) -> None:
+    now = utc_now()
+    jobs = [factories.job(org, name=f"Trap door {number}") for number in range(4)]
+    asked = [
+        factories.approval(org, job, actor=person, now=now + timedelta(seconds=number))
+        for number, job in enumerate(jobs)
+    ]
+    with beside(browser, second, browser_context_args) as page:
+        seen.page.goto("/")
+        first_row = seen.page.locator(f"#job-{jobs[0].id}")
+        expect(first_row).to_contain_text("waits for a second person")
+        page.goto("/approvals")
+        focus_first(page)
+        page.keyboard.press("a")
+        expect(page.get_by_role("button", name="Approve, and run it")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(f"#approval-{asked[1].id}-link")).to_be_focused()
+        page.keyboard.press("r")
+        expect(page.get_by_label("Why not, for whoever asked")).to_be_focused()
+        page.keyboard.type("not today")
+        page.keyboard.press("Enter")
+        expect(page.locator(f"#approval-{asked[2].id}-link")).to_be_focused()
+
+        # Somebody else decides while the dialog stands open: whoever closes it is at the next one.
+        page.keyboard.press("a")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        approving.reject(factories.person(org, Role.ADMIN), asked[2].id, note="no", now=utc_now())
+        page.evaluate("htmx.trigger(document.body, 'approvals-changed')")
+        expect(page.locator(f"#approval-{asked[2].id}")).to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#approval-{asked[3].id}-link")).to_be_focused()
+
+        # Where none is left, or on the request's own page, a heading says what has become of it.
+        page.keyboard.press("r")
+        expect(page.get_by_label("Why not, for whoever asked")).to_be_focused()
+        page.keyboard.type("not today")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Nothing waits for a second person")).to_be_focused()
+        last = factories.approval(org, jobs[3], actor=person)
+        page.goto(f"/approvals/{last.id}")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("button", name="Approve, and run it")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#approval .state")).to_have_text("Approved")
+        expect(page.get_by_role("heading", name="Run now: Trap door 3")).to_be_focused()
+
+        # The page of whoever asked, which nobody touched, is where the run is by now.
+        expect(first_row.locator(".state")).to_contain_text("Queued")
+        expect(first_row).not_to_contain_text("second person")
+    states = "SELECT state, count(*) FROM approvals GROUP BY state ORDER BY state"
+    assert [tuple(row) for row in rows(states)] == [("approved", 2), ("rejected", 3)]
+    assert one("SELECT count(*) FROM runs WHERE approved_by = :name", name=second.name) == 2
 
 
 def test_axe_finds_nothing_on_approvals_in_any_look_and_nothing_sticks_out(

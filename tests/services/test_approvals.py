@@ -10,27 +10,33 @@ from uuid import UUID, uuid4
 import pytest
 from apiflask import APIFlask
 from redis import Redis
+from sqlalchemy import event as listening
 
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.errors import ConsoleError, Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import ActorKind, ApprovalState, Role, RunState, Trigger
+from console.db.session import db
 from console.services import (
     approvals,
+    approvers,
     approving,
     bulk_sends,
     edits,
     guarding,
     jobs,
     people,
+    preflights,
     runs,
     triggers,
     watching,
 )
 from console.services.approval_views import ApprovalView
 from console.services.approvals import ApprovalRequested
-from console.services.triggers import Request
+from console.services.changes import Change
+from console.services.run_requests import Request
+from console.services.views import JobFilter
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import change
@@ -111,51 +117,6 @@ def test_a_click_asks_and_anothers_word_makes_one_run_with_both_names(
     ]
 
 
-def test_two_who_approve_at_once_make_one_run_and_the_other_hears_who_was_first(
-    app: APIFlask, org: OrgOf, ann: Actor
-) -> None:
-    judges = [factories.person(org, Role.ADMIN) for _ in range(4)]
-    asked = ask(ann, factories.job(org, "tests.tasks.critical").id)
-
-    def decide(judge: Actor) -> ApprovalView | ConsoleError:
-        with app.app_context():
-            try:
-                return approving.approve(judge, asked.id, now=utc_now())
-            except ConsoleError as error:
-                return error
-
-    with ThreadPoolExecutor(len(judges)) as pool:
-        answers = list(pool.map(decide, judges))
-    (won,) = [answer for answer in answers if isinstance(answer, ApprovalView)]
-    lost = [answer for answer in answers if isinstance(answer, ConsoleError)]
-    assert [error.status for error in lost] == [409, 409, 409]
-    assert all(f"{won.decider} has approved it at" in error.detail for error in lost)
-    assert one("SELECT count(*) FROM runs WHERE approval_id = :id", id=asked.id) == 1
-    entries = "SELECT count(*) FROM audit_entries WHERE tag = 'approval:approved' AND object_id = :id"
-    assert one(entries, id=str(asked.id)) == 1
-
-
-def test_a_rejection_and_an_approval_at_once_leave_one_decision(
-    app: APIFlask, org: OrgOf, ann: Actor
-) -> None:
-    judges = [factories.person(org, Role.ADMIN) for _ in range(2)]
-    asked = ask(ann, factories.job(org, "tests.tasks.critical").id)
-
-    def decide(number: int) -> bool:
-        with app.app_context():
-            act = approving.approve if number else approving.reject
-            try:
-                act(judges[number], asked.id, note="so be it", now=utc_now())
-            except Refused:
-                return False
-            return True
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(decide, range(2))) == [False, True]
-    state = one("SELECT state FROM approvals")
-    assert one("SELECT count(*) FROM runs") == (1 if state == "approved" else 0)
-
-
 def test_nobody_approves_what_they_asked_for_by_whatever_way_they_come(org: OrgOf, bob: Actor) -> None:
     carl = factories.person(org, Role.ADMIN, "carl@example.com")
     job = factories.job(org, "tests.tasks.critical")
@@ -187,10 +148,16 @@ def test_who_asked_as_an_operator_is_not_let_in_as_an_admin_afterwards(
     asked = ask(ann, factories.job(org, "tests.tasks.critical").id)
     people.change(bob, id_of(ann), people.PersonChange(role=Role.ADMIN), now=utc_now())
     promoted = replace(ann, role=Role.ADMIN)
-    refused(lambda: approving.approve(promoted, asked.id, now=utc_now()), Forbidden)
+    error = refused(lambda: approving.approve(promoted, asked.id, now=utc_now()), Forbidden)
+    assert "You asked for it yourself" in error.detail
     assert approvals.get(promoted, asked.id, now=utc_now()).why_not == "you asked for it yourself"
     assert approvals.waiting(promoted, now=utc_now()).to_decide == 0
     assert approvals.waiting(bob, now=utc_now()).to_decide == 1
+    assert (one("SELECT state FROM approvals"), one("SELECT count(*) FROM runs")) == ("pending", 0)
+    # And back: nobody grows out of what they asked for, in whatever role they are when they come.
+    people.change(bob, id_of(ann), people.PersonChange(role=Role.OPERATOR), now=utc_now())
+    refused(lambda: approving.approve(ann, asked.id, now=utc_now()), Forbidden)
+    assert approving.approve(bob, asked.id, now=utc_now()).run_id is not None
 
 
 def test_a_token_without_an_owner_and_an_operator_decide_nothing(org: OrgOf, ann: Actor, bob: Actor) -> None:
@@ -274,7 +241,7 @@ def test_the_watcher_ends_what_nobody_decided_and_what_lost_its_job(
 def test_a_job_that_was_edited_or_deleted_meanwhile_is_not_run(org: OrgOf, ann: Actor, bob: Actor) -> None:
     job = factories.job(org, "tests.tasks.critical")
     asked = ask(ann, job.id)
-    edits.edit(bob, job.id, edits.Change(name="Something else"), now=utc_now())
+    edits.edit(bob, job.id, Change(name="Something else"), now=utc_now())
     error = refused(lambda: approving.approve(bob, asked.id, now=utc_now()))
     assert (error.status, error.reason) == (409, Reason.STALE_REVISION)
     assert "asked for of r1, and the job is at r2" in error.detail
@@ -355,8 +322,9 @@ def test_whoever_asks_for_the_same_is_shown_what_waits_and_other_arguments_wait_
     job = factories.job(org, "tests.tasks.log_much", args={})
     guarding.set_guard(bob, job.id, True, now=utc_now())
     asked = ask(ann, job.id)
-    same = ask(bob, job.id)
+    same = ask(bob, job.id, replace(CLICK, key="his", note="me too"))
     assert (same.id, same.why_not) == (asked.id, None)  # and may decide on it
+    assert trail()[-1] == ("run:refused", bob.name, "me too")
     other = ask(ann, job.id, Request(Trigger.API, args={"size": 7}))
     assert other.id != asked.id and other.args == {"size": 7}
     done = approving.approve(bob, other.id, now=utc_now())
@@ -391,10 +359,31 @@ def test_a_rejection_says_why_and_whoever_asked_may_withdraw(org: OrgOf, ann: Ac
     assert (done.state, done.note, done.run_id) == (ApprovalState.REJECTED, "not on a Friday", None)
     late = refused(lambda: approving.approve(bob, asked.id, now=utc_now()))
     assert late.status == 409 and f"{bob.name} has rejected it" in late.detail
-    mine = approving.reject(ann, ask(ann, job.id).id, now=utc_now())
-    assert (mine.decider, mine.note) == (ann.name, "withdrawn by the requester")
+    assert [entry[0] for entry in trail()].count("approval:rejected") == 1
     assert one("SELECT count(*) FROM runs") == 0
-    assert [entry[0] for entry in trail()].count("approval:rejected") == 2
+
+
+def test_what_is_taken_back_is_withdrawn_in_every_word_and_nowhere_rejected(org: OrgOf, bob: Actor) -> None:
+    carl = factories.person(org, Role.ADMIN, "carl@example.com")
+    job = factories.job(org, "tests.tasks.critical")
+    token = people.token_actor(
+        factories.token(org, Role.OPERATOR, carl), now=utc_now(), address=None, request_id=None
+    )
+    assert token is not None
+    for key, his_own in (("by himself", carl), ("by his token", token)):
+        asked = ask(carl, job.id, Request(Trigger.MANUAL, key=key))
+        mine = approving.reject(his_own, asked.id, now=utc_now())
+        assert (mine.decider, mine.note) == (his_own.name, "withdrawn by the requester")
+        assert (mine.state, mine.word, mine.said) == (ApprovalState.REJECTED, "withdrawn", None)
+        late = refused(lambda asked=asked: approving.approve(bob, asked.id, now=utc_now()))
+        assert f"{his_own.name} has withdrawn it at" in late.detail
+        with pytest.raises(ApprovalRequested) as again:
+            triggers.send_now(carl, job.id, Request(Trigger.MANUAL, key=key), now=utc_now())
+        assert f"was withdrawn by {his_own.name}" in again.value.detail
+    told = "SELECT tag, old ->> 'state', new ->> 'state' FROM audit_entries WHERE object_kind = 'approval'"
+    ends = [tuple(row) for row in rows(told) if row.tag != "approval:requested"]
+    assert ends == [("approval:withdrawn", "pending", "withdrawn")] * 2
+    assert one("SELECT count(*) FROM runs") == 0
 
 
 def test_what_would_be_refused_anyway_asks_nobody(org: OrgOf, bob: Actor) -> None:
@@ -403,7 +392,7 @@ def test_what_would_be_refused_anyway_asks_nobody(org: OrgOf, bob: Actor) -> Non
     nobody = replace(org.admin, kind=ActorKind.CLI)
     error = refused(lambda: triggers.send_now(nobody, job.id, CLICK, now=utc_now()))
     assert error.reason is Reason.MISSING_RECIPIENT
-    assert triggers.preflight(bob, job.id, now=utc_now()).refusal is None
+    assert preflights.preflight(bob, job.id, now=utc_now()).refusal is None
     assert one("SELECT count(*) FROM approvals") == 0
 
 
@@ -474,3 +463,59 @@ def test_pending_requests_come_soonest_to_expire_first_page_by_page(org: OrgOf, 
         if cursor is None:
             break
     assert found == keys[::-1]
+
+
+def test_where_nobody_but_the_requester_could_approve_everybody_is_told(org: OrgOf, bob: Actor) -> None:
+    """Not forbidden: the second person may come while it waits."""
+    job = factories.job(org, "tests.tasks.critical")
+    with pytest.raises(ApprovalRequested) as caught:
+        triggers.send_now(bob, job.id, CLICK, now=utc_now())
+    assert caught.value.approval.is_stuck and caught.value.detail.endswith(approvers.ALONE)
+    assert approvers.is_alone(bob)
+
+    ann = factories.person(org)  # an operator is no second person for him, and he is one for her
+    assert approvals.get(ann, caught.value.approval.id, now=utc_now()).is_stuck
+    assert not approvers.is_alone(ann)
+    stranger = factories.person(factories.org(), Role.ADMIN)
+    assert approvers.is_alone(stranger)
+
+    carl = factories.person(org, Role.ADMIN, "carl@example.com")
+    seen = approvals.get(bob, caught.value.approval.id, now=utc_now())
+    assert not seen.is_stuck and not approvers.is_alone(bob)
+    people.set_active(org.admin, "carl@example.com", False, now=utc_now())
+    assert approvals.get(bob, seen.id, now=utc_now()).is_stuck and approvers.is_alone(bob)
+    people.set_active(org.admin, "carl@example.com", True, now=utc_now())
+    done = approving.approve(carl, seen.id, now=utc_now())
+    assert done.run_id is not None and not done.is_stuck
+    assert one("SELECT count(*) FROM approvals") == 1
+
+
+def test_a_page_of_jobs_says_what_each_waits_with_by_one_look(org: OrgOf, ann: Actor) -> None:
+    now = utc_now()
+    waiting = [factories.job(org, "tests.tasks.critical", key=f"waiting_{number}") for number in range(3)]
+    free = factories.job(org)
+    asked = [ask(ann, job.id, now=now - timedelta(hours=hour)) for hour, job in enumerate(waiting)]
+    later = ask(ann, waiting[0].id, replace(CLICK, start_at=now + timedelta(hours=1)), now=now)
+    ask(
+        ann, factories.job(org, "tests.tasks.critical").id, now=now - DAY
+    )  # expired, and nobody has marked it
+    looks: list[str] = []
+
+    def note(*given: Any) -> None:
+        looks.extend([given[2]] if "FROM approvals" in given[2] else [])
+
+    listening.listen(db.engine, "before_cursor_execute", note)
+    try:
+        page = jobs.page(ann, JobFilter(), cursor=None, limit=50, now=now)
+    finally:
+        listening.remove(db.engine, "before_cursor_execute", note)
+
+    found = {job.id: job.pending for job in page.jobs}
+    assert len(looks) == 1 and len(found) == 5
+    shown = {job_id: (pending.id, pending.number) for job_id, pending in found.items() if pending}
+    assert shown == {
+        waiting[0].id: (later.id, 2),  # what expires first
+        waiting[1].id: (asked[1].id, 1),
+        waiting[2].id: (asked[2].id, 1),
+    }
+    assert found[free.id] is None

@@ -10,7 +10,9 @@ from console.core.clock import utc_now
 from console.core.errors import Refused
 from console.core.reasons import Reason
 from console.core.states import Role
-from console.services import bulk_edits, edits, guarding, jobs
+from console.services import bulk_edits, edits, guarding, job_creation, jobs
+from console.services.changes import Change
+from console.services.job_creation import NewJob
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Client, visit
@@ -29,14 +31,14 @@ def guarded(org: OrgOf) -> Any:
 @pytest.mark.parametrize(
     "change",
     [
-        edits.Change(schedule={"type": "interval", "every_seconds": 1}),
-        edits.Change(timezone="Europe/Berlin"),
-        edits.Change(args={"path": "/elsewhere"}),
-        edits.Change(recipient="me@x.example"),
+        Change(schedule={"type": "interval", "every_seconds": 1}),
+        Change(timezone="Europe/Berlin"),
+        Change(args={"path": "/elsewhere"}),
+        Change(recipient="me@x.example"),
     ],
 )
 def test_an_operator_changes_neither_when_nor_what_and_an_admin_does(
-    org: OrgOf, guarded: Any, change: edits.Change
+    org: OrgOf, guarded: Any, change: Change
 ) -> None:
     operator = factories.person(org)
 
@@ -52,7 +54,7 @@ def test_an_operator_changes_neither_when_nor_what_and_an_admin_does(
 
 def test_an_operator_may_pause_and_rename_it_and_not_resume_it(org: OrgOf, guarded: Any) -> None:
     operator = factories.person(org)
-    edits.edit(operator, guarded.id, edits.Change(name="Another name"), now=utc_now())
+    edits.edit(operator, guarded.id, Change(name="Another name"), now=utc_now())
     edits.set_paused(operator, guarded.id, True, note="for now", now=utc_now())
     with pytest.raises(Refused):
         edits.set_paused(operator, guarded.id, False, note=None, now=utc_now())
@@ -72,12 +74,12 @@ def test_a_bulk_edit_leaves_it_and_says_why(org: OrgOf, guarded: Any) -> None:
 def test_an_operator_makes_no_job_of_a_critical_task_that_comes_due_by_itself(org: OrgOf) -> None:
     operator = factories.person(org)
     at = (utc_now() + timedelta(hours=1)).isoformat()
-    new = jobs.NewJob(task="tests.tasks.critical", schedule={"type": "once", "at": at})
+    new = NewJob(task="tests.tasks.critical", schedule={"type": "once", "at": at})
     with pytest.raises(Refused):
-        jobs.create(operator, new, now=utc_now())
+        job_creation.create(operator, new, now=utc_now())
     assert rows("SELECT 1 FROM jobs") == []
-    jobs.create(operator, jobs.NewJob(task="tests.tasks.critical", key="by_hand"), now=utc_now())
-    assert jobs.create(factories.person(org, Role.ADMIN), new, now=utc_now()).next_run_at is not None
+    job_creation.create(operator, NewJob(task="tests.tasks.critical", key="by_hand"), now=utc_now())
+    assert job_creation.create(factories.person(org, Role.ADMIN), new, now=utc_now()).next_run_at is not None
 
 
 def test_the_page_says_why(app: APIFlask, org: OrgOf, guarded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import approving, edits, org_settings
+from console.services.changes import Change
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Visitor, change, part, visit, words
@@ -75,6 +76,20 @@ def test_the_list_says_who_asks_for_what_and_why_one_may_not_decide(
     assert waiting(page) == "1 for you to decide"
     shown = words(admin.get(f"/approvals/{asked.id}"))
     assert '"size": 5' in shown and "Expires tomorrow" in shown and "r1" in shown
+
+
+def test_the_list_says_when_a_run_would_start_that_is_asked_for_a_time_to_come(
+    admin: Visitor, org: OrgOf
+) -> None:
+    job, at = factories.job(org, "tests.tasks.critical"), utc_now() + timedelta(days=3)
+    for start_at in (None, at):
+        factories.approval(org, job, start_at=start_at)
+    page = admin.get("/approvals")
+    said = {
+        row[1]: "starts" in words(part(page, f"approval-{row[0]}"))
+        for row in rows("SELECT id, start_at IS NOT NULL FROM approvals")
+    }
+    assert said == {False: False, True: True}
 
 
 def test_a_message_is_shown_as_it_goes_out_and_a_changed_one_is_said_to_be(
@@ -150,7 +165,7 @@ def test_a_job_that_was_edited_since_says_so_before_and_at_the_click(
 ) -> None:
     job = factories.job(org)
     asked = factories.approval(org, job, actor=operator.actor)
-    edits.edit(org.admin, job.id, edits.Change(name="Another"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(name="Another"), now=utc_now())
     assert "the job was edited since" in words(admin.get("/approvals"))
     dialog = admin.get(f"/fragments/approvals/{asked.id}/approve")
     assert "asked for of r1, and the job is at r2" in words(dialog) and "disabled" in button(

@@ -9,7 +9,7 @@ from console.api.schemas.common import LIMIT, Body, Cursor, In, Instant, Limit, 
 from console.core.reasons import Reason
 from console.core.states import ApprovalState, Trigger
 from console.services.approval_views import ApprovalPage, ApprovalView
-from console.services.approvals import LONGEST_NOTE
+from console.services.approvals import LONGEST_NOTE, ApprovalRequested
 
 Note = Annotated[str, Field(max_length=LONGEST_NOTE)]
 
@@ -130,8 +130,10 @@ class ApprovalAskedOut(Out):
 
     approval: AskedOut
     reason_code: Reason
+    text: str = Field(description="The same in words; also whether there is anybody who could approve it.")
 
     @classmethod
-    def of(cls, asked: ApprovalView) -> "ApprovalAskedOut":
+    def of(cls, error: ApprovalRequested) -> "ApprovalAskedOut":
+        asked = error.approval
         request = AskedOut(id=asked.id, state=asked.state, expires_at=asked.expires_at)
-        return cls(approval=request, reason_code=Reason.APPROVAL_REQUIRED)
+        return cls(approval=request, reason_code=Reason.APPROVAL_REQUIRED, text=error.detail)
