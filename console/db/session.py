@@ -28,6 +28,8 @@ CONVENTION = {
 
 
 SILENT_TRANSACTION_SECONDS = 30
+ABANDONED_AFTER_SECONDS = 1
+"""How often Postgres looks, in the middle of a statement, whether anybody still waits for its answer."""
 
 
 class Base(DeclarativeBase):
@@ -72,9 +74,13 @@ def engine_options() -> dict[str, object]:
     """Options of the pool: a server that can't be reached is noticed within 5 s.
 
     Postgres ends a transaction whose process falls silent in the middle, for its locks would hold up
-    every scheduler and worker.
+    every scheduler and worker. It also ends a statement whose process is gone: otherwise one of a run that
+    was stopped, or took too long, would work on to its end.
     """
-    options = f"-c timezone=UTC -c idle_in_transaction_session_timeout={SILENT_TRANSACTION_SECONDS}s"
+    options = (
+        f"-c timezone=UTC -c idle_in_transaction_session_timeout={SILENT_TRANSACTION_SECONDS}s "
+        f"-c client_connection_check_interval={ABANDONED_AFTER_SECONDS}s"
+    )
     return {
         "pool_size": 12,
         "max_overflow": 20,

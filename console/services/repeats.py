@@ -23,7 +23,7 @@ REPEATABLE = (Reason.ALREADY_SENT, Reason.OUTCOME_UNKNOWN)
 
 def refusal_of(job: Job, task: Task) -> Refusal | None:
     """Why a message that goes out once must not simply go out once more."""
-    if not task.sends or (job.kind != Kind.ONCE and not job.message_type):
+    if not is_one_message(job, task):
         return None
     if job.active_run_id is not None and _is_on_its_way(job):
         return Refusal(Reason.OVERLAP, ON_ITS_WAY)
@@ -36,6 +36,11 @@ def refusal_of(job: Job, task: Task) -> Refusal | None:
         return Refusal(Reason.OUTCOME_UNKNOWN, EARLIER_UNKNOWN) if _has_run(job, RunState.UNKNOWN) else None
     by = f" (marked as sent by {job.closed_by})" if job.closed_by else ""
     return Refusal(Reason.ALREADY_SENT, f"This message was already sent{by}.")
+
+
+def is_one_message(job: Job, task: Task) -> bool:
+    """Whether it goes out once in all, and not each time that it is asked for."""
+    return task.sends and (job.kind == Kind.ONCE or bool(job.message_type))
 
 
 def _is_on_its_way(job: Job) -> bool:

@@ -1,6 +1,6 @@
 """Stopping and retrying one run, as a person asks for it; what will come of it is said beforehand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,10 +15,14 @@ from console.core.registry import registry
 from console.core.states import RunState, Trigger
 from console.core.tags import Tag
 from console.db.session import transaction
-from console.services import audit, execution, jobs, runs, stopping, triggers
+from console.services import audit, jobs, outcomes, preflights, pushing, runs, sequences, stopping, triggers
 from console.services.queue_pauses import checked_note
+from console.services.run_requests import Request
+from console.services.run_views import RunView
 from console.services.stopping import Stop
-from console.services.views import JobView, RunView
+from console.services.views import JobView
+
+DELETED = Refusal(Reason.DELETED, "The job of this run is deleted.")
 
 
 class Effect(StrEnum):
@@ -44,7 +48,10 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Retrying:
-    """What a retry would be answered, and a fresh idempotency key; `job` is None when it is deleted."""
+    """What a retry would be answered, and a fresh idempotency key; `job` is None when it is deleted.
+
+    `rest` names the jobs that were to run behind it in its sequence; they are not resumed with it.
+    """
 
     run: RunView
     job: JobView | None
@@ -52,6 +59,7 @@ class Retrying:
     text: str | None
     idempotency_key: str
     waits: str | None = None
+    rest: Sequence[str] = ()
 
 
 def stop_preflight(actor: Actor, run_id: UUID, *, now: datetime) -> Stopping:
@@ -65,7 +73,7 @@ def _effect(run: RunView) -> Effect:
         return Effect.NO_MORE
     if run.state is not RunState.RUNNING:
         return Effect.ENDS
-    is_doubtful = execution.leaves_doubt(run.task, is_dry=run.dry_run)
+    is_doubtful = outcomes.leaves_doubt(run.task, is_dry=run.dry_run)
     return Effect.DOUBTFUL if is_doubtful else Effect.CUT_OFF
 
 
@@ -116,7 +124,7 @@ def retry_preflight(actor: Actor, run_id: UUID, *, now: datetime) -> Retrying:
     if refusal is not None or job is None:
         reason, text = (refusal.reason, _said(refusal)) if refusal else (Reason.DELETED, None)
         return Retrying(run, job, reason, text, uuid4().hex)
-    ready = triggers.preflight(actor, job.id, now=now)
+    ready = preflights.preflight(actor, job.id, now=now)
     is_gated = ready.refusal is not None and not run.dry_run
     return Retrying(
         run,
@@ -125,6 +133,7 @@ def retry_preflight(actor: Actor, run_id: UUID, *, now: datetime) -> Retrying:
         ready.text if is_gated else None,
         uuid4().hex,
         ready.waits,
+        sequences.rest_of(actor, run),
     )
 
 
@@ -143,7 +152,7 @@ def can_be_asked(run: RunView) -> bool:
 def why_not_retry(run: RunView, job: JobView | None) -> Refusal | None:
     """What the run itself has against another one like it; the gate of Send now comes after it."""
     if job is None:
-        return Refusal(Reason.DELETED, "The job of this run is deleted.")
+        return DELETED
     return why_not_retry_state(run)
 
 
@@ -179,13 +188,29 @@ def retry(
     The same key answers the same run again. Raises `Forbidden`, `NotFound`, `Invalid` that names the
     field, or `Refused` with its reason; a refusal goes on the trail.
     """
+    again, is_new = accept_retry(actor, run_id, args, key=key, note=note, now=now)
+    if is_new:
+        pushing.push([again], now=now)
+    return runs.get(actor, again, now=now)
+
+
+def accept_retry(
+    actor: Actor,
+    run_id: UUID,
+    args: Mapping[str, Any] | None,
+    *,
+    key: str | None,
+    note: str | None = None,
+    now: datetime,
+) -> tuple[UUID, bool]:
+    """As `retry`, without the push: the new run's id, and whether it is new and so for the caller to push."""
     actor.require(Permission.CONTROL_RUNS)
     given = checked_note(note)
     before = runs.get(actor, run_id, now=now)
     refusal = why_not_retry(before, _job(actor, before, now))
     if refusal is not None:
         raise _refused(actor, run_id, refusal, now)
-    request = triggers.Request(
+    request = Request(
         Trigger.RETRY,
         key=key,
         args=before.args if args is None else args,
@@ -193,7 +218,7 @@ def retry(
         cause_id=before.id,
         note=given,
     )
-    return triggers.send_now(actor, before.job_id, request, now=now)
+    return triggers.accept(actor, before.job_id, request, now=now)
 
 
 def _refused(actor: Actor, run_id: UUID, refusal: Refusal, now: datetime) -> Refused:

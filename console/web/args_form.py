@@ -78,6 +78,20 @@ def is_given(form: Mapping[str, Any], prefix: str = PREFIX) -> bool:
     return MARK in form or any(name.startswith(prefix) for name in form)
 
 
+def is_touched(
+    task: Task | None, args: Mapping[str, Any], form: "MultiDict[str, str]", *, zone: ZoneInfo = UTC
+) -> bool:
+    """Whether a posted form says anything else than what a form of these arguments is filled with."""
+    return is_given(form) and any(_is_other(one, form) for one in form_of(task, args, zone=zone).fields)
+
+
+def _is_other(one: ArgsField, form: Mapping[str, str]) -> bool:
+    typed = form.get(one.name, "").replace("\r\n", "\n")
+    if one.kind is Kind.YES_NO:
+        return (typed == "1") is not one.is_on
+    return typed != one.value.replace("\r\n", "\n")
+
+
 def form_of(
     task: Task | None,
     args: Mapping[str, Any],

@@ -12,10 +12,11 @@ from console.core.errors import Invalid, Refused
 from console.core.permissions import Permission
 from console.core.registry import registry
 from console.core.states import RunState
-from console.services import run_control, runs
+from console.services import chain_places, jobs, run_control, runs
 from console.services.approvals import ApprovalRequested
 from console.services.run_control import Retrying, Stopping
-from console.services.views import JobView, RunView
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.web import args_form
 from console.web import jobs as job_pages
 from console.web import runs as run_pages
@@ -27,6 +28,7 @@ from console.web.identity import actor, moment, wants_fragment, zone
 
 KEY_LENGTH = 200
 NOTE_TYPED = 2000
+PLACES = {"row": "#job-{job}", "job": "#job", "run": "#run"}
 bp = Blueprint("run_control", __name__)
 
 
@@ -49,6 +51,7 @@ def _stop_context(run_id: UUID) -> dict[str, Any]:
     return {
         "ready": ready,
         "run": ready.run,
+        "place": chain_places.place(actor(), ready.run),
         "region": _region(),
         "note": _note(),
         "problem": None,
@@ -57,8 +60,9 @@ def _stop_context(run_id: UUID) -> dict[str, Any]:
 
 
 def _region() -> str:
-    """Whose page the button stands in: the run's or its job's."""
-    return "job" if request.values.get("region") == "job" else "run"
+    """Where the button stands: on the run's page, on its job's, or in a row of the job table."""
+    found = request.values.get("region", "")
+    return found if found in PLACES else "run"
 
 
 def _note() -> str:
@@ -84,21 +88,25 @@ def _own(fragment: str, whole: str) -> str:
 
 def _said(run: RunView) -> str:
     if run.state is RunState.RUNNING:
-        return f"{run.job_name}: told to stop. Its end shows here in a moment."
+        return f"{run.job_name}: told to stop. Its badge says when it has ended."
     return f"{run.job_name}: stopped."
 
 
 def _stopped(run: RunView) -> Response:
-    """The changed run or job, with a notice beside it."""
-    if _region() == "job":
-        context = job_pages.context_of(run.job_id)
-    else:
-        context = run_pages.context_of(runs.get(actor(), run.id, now=moment()))
-    is_job = _region() == "job"
-    answer = page("runs/_told.html", said=_said(run), is_job=is_job, **context)
-    answer.headers["HX-Retarget"] = "#job" if is_job else "#run"
+    """The changed run, job or row, with a notice beside it."""
+    answer = page("runs/_told.html", said=_said(run), region=_region(), **_shown(run))
+    answer.headers["HX-Retarget"] = PLACES[_region()].format(job=run.job_id)
     answer.headers["HX-Reswap"] = "outerHTML"
+    answer.headers["HX-Trigger-After-Settle"] = "jobs-changed"
     return answer
+
+
+def _shown(run: RunView) -> dict[str, Any]:
+    if _region() == "row":
+        return {"job": jobs.get(actor(), run.job_id, now=moment())}
+    if _region() == "job":
+        return job_pages.context_of(run.job_id)
+    return run_pages.context_of(runs.get(actor(), run.id, now=moment()))
 
 
 # Retry ---------------------------------------------------------------------------------------------

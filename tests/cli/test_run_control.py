@@ -1,7 +1,7 @@
 """`run stop`, `run retry`, `job run --at` and `queue` at the shell."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from apiflask import APIFlask
 
@@ -32,7 +32,9 @@ def test_a_run_is_stopped_and_retried_with_other_arguments(
 def test_a_job_is_run_at_a_time_to_come(console: Console, org: OrgOf) -> None:
     factories.job(org, key="sweep")
     at = utc_now() + timedelta(hours=3)
-    assert "queued" in console("job", "run", "sweep", "--at", at.isoformat()).out
+    done = console("job", "run", "sweep", "--at", at.isoformat()).out
+    assert "queued" in done
+    assert done.rstrip().endswith(f"it starts {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
     assert rows("SELECT held_by, start_after FROM runs") == [("later", at)]
     past = (utc_now() - timedelta(hours=3)).isoformat()
     assert console("job", "run", "sweep", "--at", past).failed(1, "[IN_THE_PAST]", "start_at")

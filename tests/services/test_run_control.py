@@ -9,9 +9,11 @@ import pytest
 from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import Role, RunState, Trigger
-from console.services import dispatch, execution, jobs, lineage, resolving, run_control, runs
+from console.services import claims, dispatch, execution, jobs, lineage, losing, resolving, run_control, runs
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
 from console.services.run_control import Effect
-from console.services.views import RunView
+from console.services.run_views import RunView
 from tests import factories
 from tests.factories import NOON, UNKNOWN_ID, OrgOf, one, rows
 from tests.web.conftest import change
@@ -19,7 +21,7 @@ from tests.web.conftest import change
 TO_COME = {"type": "once", "at": "2030-02-01T09:00:00Z"}
 
 
-def claim(run: RunView) -> execution.Claim:
+def claim(run: RunView) -> Claim:
     found = execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
     assert found is not None
     return found
@@ -29,7 +31,7 @@ def ended(org: OrgOf, state: RunState, task: str = "succeed", **fields: Any) -> 
     """A run of this task that has ended so."""
     run = factories.run(org, factories.job(org, f"tests.tasks.{task}", **fields), now=NOON)
     reason = Reason.OUTCOME_UNKNOWN if state is RunState.UNKNOWN else None
-    execution.finish(claim(run), execution.Outcome(state, reason, may_retry=False), now=NOON)
+    execution.finish(claim(run), Outcome(state, reason, may_retry=False), now=NOON)
     return runs.get(org.admin, run.id, now=NOON)
 
 
@@ -63,7 +65,7 @@ def test_a_held_run_and_one_between_two_attempts_end_at_once_too(org: OrgOf) -> 
     assert run_control.stop(org.admin, held.id, None, now=NOON).state is RunState.STOPPED
     assert dispatch.release(now=NOON + timedelta(hours=2)) == []
     flaky = factories.run(org, factories.job(org, "tests.tasks.flaky", args={"attempt": 9}), now=NOON)
-    execution.finish(claim(flaky), execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON)
+    execution.finish(claim(flaky), Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON)
     assert run_control.stop_preflight(org.admin, flaky.id, now=NOON).effect is Effect.NO_MORE
     assert run_control.stop(org.admin, flaky.id, None, now=NOON).state is RunState.STOPPED
 
@@ -86,10 +88,10 @@ def test_a_message_that_is_cut_off_ends_unknown_and_all_else_stopped(
     assert run_control.stop_preflight(org.admin, run.id, now=NOON).effect is effect
     told = run_control.stop(org.admin, run.id, None, now=NOON)
     assert (told.state, told.stop_requested_at) == (RunState.RUNNING, NOON)
-    found, end = execution.held(run.id, 1), execution.stop_asked(run.id, 1)
+    found, end = claims.held(run.id, 1), claims.stop_asked(run.id, 1)
     assert found is not None and end is not None
     if is_lost:
-        execution.lose(found, detail="Its worker was lost.", now=NOON)
+        losing.lose(found, detail="Its worker was lost.", now=NOON)
     else:
         execution.finish(found, end, now=NOON)
     assert rows("SELECT state, reason_code FROM runs") == [(state, code)]
@@ -101,7 +103,7 @@ def test_a_message_that_is_cut_off_does_not_go_out_again_by_a_simple_click(org: 
     run = factories.run(org, job, now=NOON)
     found = claim(run)
     run_control.stop(org.admin, run.id, None, now=NOON)
-    end = execution.stop_asked(run.id, 1)
+    end = claims.stop_asked(run.id, 1)
     assert end is not None
     execution.finish(found, end, now=NOON)
     with pytest.raises(Refused, match="Nobody knows") as click:
@@ -119,7 +121,7 @@ def test_a_task_that_fails_by_itself_after_its_stop_was_asked_for_leaves_no_doub
     run = factories.run(org, factories.job(org, "tests.tasks.post"), now=NOON)
     found = claim(run)
     run_control.stop(org.admin, run.id, None, now=NOON)
-    failed = execution.Outcome(RunState.FAILED, Reason.SEND_FAILED, "no such host")
+    failed = Outcome(RunState.FAILED, Reason.SEND_FAILED, "no such host")
     assert execution.finish(found, failed, now=NOON) is RunState.STOPPED
 
 
@@ -241,13 +243,13 @@ def test_what_can_t_be_retried_is_refused_with_its_reason_and_on_the_trail(
 def test_the_gate_of_send_now_stands_before_a_retry_too(org: OrgOf) -> None:
     job = factories.job(org, "tests.tasks.post", schedule=TO_COME, now=NOON)
     first = factories.run(org, job, now=NOON)
-    failed = execution.Outcome(RunState.FAILED, Reason.SEND_FAILED, may_retry=False)
+    failed = Outcome(RunState.FAILED, Reason.SEND_FAILED, may_retry=False)
     execution.finish(claim(first), failed, now=NOON)
     second = retry(org, first)
     with pytest.raises(Refused) as busy:
         retry(org, first)
     assert busy.value.reason is Reason.OVERLAP
-    execution.finish(claim(second), execution.Outcome(RunState.SUCCEEDED), now=NOON)
+    execution.finish(claim(second), Outcome(RunState.SUCCEEDED), now=NOON)
     with pytest.raises(Refused) as sent:
         retry(org, first)
     assert sent.value.reason is Reason.ALREADY_SENT
@@ -268,5 +270,5 @@ def test_a_deleted_job_and_a_task_that_is_gone_say_so(org: OrgOf) -> None:
 
 def test_a_dry_run_is_retried_as_a_dry_run(org: OrgOf) -> None:
     run = factories.run(org, factories.job(org), now=NOON, dry_run=True)
-    execution.finish(claim(run), execution.Outcome(RunState.FAILED, Reason.EXCEPTION), now=NOON)
+    execution.finish(claim(run), Outcome(RunState.FAILED, Reason.EXCEPTION), now=NOON)
     assert retry(org, run).dry_run is True

@@ -8,9 +8,10 @@ import pytest
 
 from console.core.clock import utc_now
 from console.core.reasons import Reason
-from console.core.states import RunState
-from console.services import execution, jobs, run_control
-from console.services.views import RunView
+from console.core.states import RunState, Trigger
+from console.services import claims, execution, jobs, run_control, sequences
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Visitor, change, part, words
@@ -28,7 +29,7 @@ def failed(org: OrgOf, task: str = "mark", **fields: object) -> RunView:
     run = factories.run(org, factories.job(org, f"tests.tasks.{task}", name="Sweep the stage", **fields))
     found = execution.claim(run.id, worker="w1", offered=[run.task], now=utc_now())
     assert found is not None
-    end = execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "no such file", may_retry=False)
+    end = Outcome(RunState.FAILED, Reason.EXCEPTION, "no such file", may_retry=False)
     execution.finish(found, end, now=utc_now())
     return run
 
@@ -53,18 +54,31 @@ def test_without_javascript_a_page_says_what_a_stop_does_and_the_run_page_what_i
     assert one("SELECT reason FROM audit_entries WHERE tag = 'run:stop_requested'") == "wrong one"
 
 
-@pytest.mark.parametrize("region", ["run", "job"])
-def test_with_htmx_the_run_or_its_job_is_changed_in_its_place(
-    operator: Visitor, org: OrgOf, region: str
+@pytest.mark.parametrize("region", ["run", "job", "row"])
+def test_with_htmx_the_run_its_job_or_its_row_is_changed_in_its_place(
+    operator: Visitor, viewer: Visitor, org: OrgOf, region: str
 ) -> None:
     run = factories.run(org, factories.job(org, name="Sweep the stage"))
-    page = f"/jobs/{run.job_id}" if region == "job" else f"/runs/{run.id}"
-    assert f"/fragments/runs/{run.id}/stop?region={region}" in operator.get(page).text
+    page = {"run": f"/runs/{run.id}", "job": f"/jobs/{run.job_id}", "row": "/"}[region]
+    place = f"job-{run.job_id}" if region == "row" else region
+    dialog = f"/fragments/runs/{run.id}/stop?region={region}"
+    assert dialog in operator.get(page).text and dialog not in viewer.get(page).text
     answer = operator.post(f"/runs/{run.id}/stop", {"region": region}, htmx=True)
     assert answer.status_code == 200
-    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == (f"#{region}", "outerHTML")
-    assert f'id="{region}"' in answer.text and "Sweep the stage: stopped." in words(answer)
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == (f"#{place}", "outerHTML")
+    assert f'id="{place}"' in answer.text and "Sweep the stage: stopped." in words(answer)
     assert one("SELECT state FROM runs") == "stopped"
+    assert dialog not in operator.get(page).text
+
+
+def test_a_row_offers_a_stop_once_and_then_says_that_it_was_told(operator: Visitor, org: OrgOf) -> None:
+    run = started(org)
+    row = part(operator.get("/"), f"job-{run.job_id}")
+    assert f'id="job-{run.job_id}-stop"' in row and "Stop the run of Sweep the stage" in words(row)
+    told = operator.post(f"/runs/{run.id}/stop", {"region": "row"}, htmx=True)
+    assert "told to stop" in words(part(told, f"job-{run.job_id}"))
+    assert f'id="job-{run.job_id}-stop"' not in told.text
+    assert one("SELECT state FROM runs WHERE stop_requested_at IS NOT NULL") == "running"
 
 
 def test_of_a_message_it_says_that_it_may_have_gone_out(operator: Visitor, org: OrgOf) -> None:
@@ -161,6 +175,34 @@ def test_a_run_whose_job_is_deleted_has_a_button_that_says_so(operator: Visitor,
     assert operator.post(f"/runs/{run.id}/retry").status_code == 409
 
 
+def test_what_a_sequence_leaves_behind_is_said_before_its_run_is_stopped_or_retried(
+    operator: Visitor, org: OrgOf
+) -> None:
+    factories.live_worker()
+    row = [factories.job(org, name=name).id for name in ("Sweep", "Mop", "Polish")]
+    first, _, last = sequences.start(org.admin, row, trigger=Trigger.MANUAL, now=utc_now()).runs
+    asked = words(part(operator.get(f"/runs/{first.id}/stop"), "stop-run"))
+    assert "It is 1 of 3 in a sequence: what waits behind it, Mop first, is skipped with it." in asked
+    assert "in a sequence" not in words(part(operator.get(f"/runs/{last.id}/stop"), "stop-run"))
+    found = execution.claim(first.id, worker="w1", offered=[first.task], now=utc_now())
+    assert found is not None
+    end = execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "no such file", may_retry=False)
+    execution.finish(found, end, now=utc_now())
+    change("UPDATE runs SET state = 'skipped', held_by = NULL WHERE id <> :id", id=first.id)
+    asked = words(part(operator.get(f"/runs/{first.id}/retry"), "retry-rest"))
+    assert "what was to follow it was given up: Mop, then Polish. A retry runs this one alone" in asked
+    assert operator.post(f"/runs/{first.id}/retry").status_code == 303
+    assert rows("SELECT state, sequence_id FROM runs WHERE cause_id = :id", id=first.id) == [("queued", None)]
+
+
+def test_a_run_of_a_chain_says_once_that_it_follows(operator: Visitor, org: OrgOf) -> None:
+    run = started(org)
+    change("UPDATE runs SET trigger = 'chain', requested_by = 'chain (Open the house)'")
+    assert words(part(operator.get("/runs"), f"run-{run.id}")).endswith("chain the end of Open the house")
+    assert "Asked for by the end of Open the house chain" in words(operator.get(f"/runs/{run.id}"))
+    assert "the end of Open the house, " in words(operator.get(f"/runs/{run.id}/stop"))
+
+
 # Later ---------------------------------------------------------------------------------------------
 
 
@@ -252,9 +294,9 @@ def test_a_log_asks_for_what_is_new_alone_and_parts_its_attempts(operator: Visit
     write(run, "four", attempt=2)
     more = operator.get(next_of(added.text))
     assert words(more).endswith("four") and "Attempt" not in words(more)
-    found = execution.held(run.id, 1)
+    found = claims.held(run.id, 1)
     assert found is not None
-    execution.finish(found, execution.Outcome(RunState.SUCCEEDED), now=utc_now())
+    execution.finish(found, Outcome(RunState.SUCCEEDED), now=utc_now())
     last = operator.get(next_of(more.text))
     assert (last.status_code, words(last)) == (200, "")
     assert "hx-get" not in last.text

@@ -11,6 +11,7 @@ from console.core.clock import utc_now
 from console.core.reasons import Reason
 from console.core.states import RunState
 from console.services import edits, runs
+from console.services.changes import Change
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import OrgOf, one, rows
@@ -60,9 +61,9 @@ def test_every_state_has_its_page_its_badge_and_what_to_do(
 def test_a_run_names_the_revision_that_it_ran_under_and_leads_to_it(operator: Visitor, org: OrgOf) -> None:
     job = factories.job(org)
     factories.live_worker()
-    edits.edit(org.admin, job.id, edits.Change(name="Renamed"), reason="clearer", now=utc_now())
+    edits.edit(org.admin, job.id, Change(name="Renamed"), reason="clearer", now=utc_now())
     run = factories.run(org, job)
-    edits.edit(org.admin, job.id, edits.Change(name="Renamed again"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(name="Renamed again"), now=utc_now())
     shown = operator.get(f"/runs/{run.id}").text
     address = f"/jobs/{job.id}/revisions?before=3"
     assert f'<a href="{address}#r2">r2</a>' in shown
