@@ -30,7 +30,14 @@ def put_chain(job_id: UUID, body: ChainIn) -> ChainOut:
     A job that would close a circle is a 422 that spells the circle out. Twice changes nothing.
     """
     actor, now = caller(), utc_now()
-    done = chains.put(actor, job_id, on_success=body.on_success, on_failure=body.on_failure, now=now)
+    done = chains.put(
+        actor,
+        job_id,
+        on_success=body.on_success,
+        on_failure=body.on_failure,
+        drop_deleted=body.drop_deleted,
+        now=now,
+    )
     return ChainOut.of(done)
 
 

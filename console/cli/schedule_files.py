@@ -13,7 +13,8 @@ from console.cli.schedule_words import change_text, value_text
 from console.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from console.services.schedule_files import Plan, PlannedChange
+    from console.services.schedule_files import Plan
+    from console.services.schedule_steps import PlannedChange
 
 FILE = click.File("rb")
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from console.core.chain import said
 from console.core.states import ActorKind, JobStatus
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def value_text(name: str, value: Any) -> str:
         return schedule_text(value)
     if name == "enabled":
         return "on" if value else "paused"
+    if name == "then" and isinstance(value, Mapping):
+        return said(value)
     if value is None:
         return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

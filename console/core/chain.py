@@ -1,8 +1,9 @@
 """Chains as graphs: circles in them, their length, and in which column of a drawing each job stands."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from uuid import UUID
 
 from console.core.states import Condition
@@ -60,6 +61,51 @@ def steps(start: UUID, links: Iterable[Link]) -> dict[UUID, int]:
     return found
 
 
+def circles(links: Iterable[Link]) -> Iterator[list[UUID]]:
+    """The circles that stand among the links, each from a job back to it: one at least of each knot.
+
+    There may be as many as links, and each as long as there are jobs: take no more than will be told.
+    """
+    following = _following(links)
+    done: set[UUID] = set()
+    for start in list(following):
+        yield from _circles_from(start, following, done)
+
+
+def _circles_from(
+    start: UUID, following: Mapping[UUID, Sequence[UUID]], done: set[UUID]
+) -> Iterator[list[UUID]]:
+    if start in done:
+        return
+    way, stack = {start: None}, [iter(following.get(start, ()))]
+    while stack:
+        to = next(stack[-1], None)
+        if to is None:
+            stack.pop()
+            done.add(way.popitem()[0])
+        elif to in way:
+            jobs = list(way)
+            yield [*jobs[jobs.index(to) :], to]
+        elif to not in done:
+            way[to] = None
+            stack.append(iter(following.get(to, ())))
+
+
+def lengths(links: Iterable[Link]) -> dict[UUID, int]:
+    """How many links the longest way from each job has; the links must close no circle."""
+    following = _following(links)
+    found: dict[UUID, int] = {}
+    for at in TopologicalSorter(following).static_order():  # those that follow come first
+        found[at] = max((found[to] + 1 for to in following.get(at, ())), default=0)
+    return found
+
+
+def said(following: Mapping[str, Sequence[str]]) -> str:
+    """`after success: a, b; after failure: c`, of what follows by the names of the two sides."""
+    sides = ((condition.word, following.get(f"on_{condition}", ())) for condition in Condition)
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in sides if names) or "nothing"
+
+
 def _in_order(start: UUID, following: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
     """Each job that can be reached, before all that come after it."""
     done: dict[UUID, None] = {}
@@ -78,8 +124,7 @@ def _in_order(start: UUID, following: Mapping[UUID, Sequence[UUID]]) -> list[UUI
 
 
 def _following(links: Iterable[Link]) -> dict[UUID, list[UUID]]:
-    found: dict[UUID, list[UUID]] = defaultdict(list)
+    found: dict[UUID, dict[UUID, None]] = defaultdict(dict)
     for link in links:
-        if link.to_id not in found[link.from_id]:
-            found[link.from_id].append(link.to_id)
-    return found
+        found[link.from_id][link.to_id] = None
+    return defaultdict(list, {from_id: list(following) for from_id, following in found.items()})

@@ -141,6 +141,7 @@ PASS = text(
         CROSS JOIN LATERAL (
             SELECT runs.id, runs.cause_id, runs.requested_at FROM runs
             WHERE runs.job_id = wanted.job_id AND NOT runs.dry_run
+              AND coalesce(runs.held_by, '') NOT IN ('later', 'sequence')
             ORDER BY runs.requested_at DESC, runs.id DESC LIMIT 1
         ) AS run ORDER BY run.requested_at DESC, run.id DESC LIMIT 1
     ), up AS (

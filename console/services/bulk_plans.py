@@ -1,7 +1,7 @@
 """What an act on many selected jobs would do to each of them, before any of it is done."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,8 +13,20 @@ from console.core.schedule import parse
 from console.core.states import Kind, RunState
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import bulk_edits, definitions, edits, job_views, jobs, previews, rules, triggers
+from console.services import (
+    bulk_edits,
+    chain_cuts,
+    definitions,
+    edit_validation,
+    job_filters,
+    job_views,
+    preflights,
+    previews,
+    rules,
+    second_person,
+)
 from console.services.bulk_edits import Action, Wish
+from console.services.chain_cuts import Cut
 from console.services.views import JobView
 from console.services.workers import fleet
 
@@ -44,12 +56,15 @@ class Foreseen:
 def of_edit(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datetime) -> list[Foreseen]:
     """What `bulk_edits.change_selected` would do, nearest first; raises as it does, and writes nothing."""
     bulk_edits.check(wish)
-    return _each(actor, ids, lambda job, view: _edited(job, view, wish, now), now)
+    return _each(actor, ids, lambda job, view: _edited(actor, job, view, wish, now), now)
 
 
 def of_deletion(actor: Actor, ids: Sequence[UUID], *, now: datetime) -> list[Foreseen]:
-    """What `deletions.delete_selected` would do, nearest first."""
-    return _each(actor, ids, lambda job, view: _deleted(view), now)
+    """What `deletions.delete_selected` would do, nearest first, with the chains that it cuts."""
+    found = _each(actor, ids, lambda job, view: _deleted(view), now)
+    with reading():
+        cuts = chain_cuts.by_job(actor, [item.job.id for item in found if not item.is_left])
+    return [_cutting(item, cuts.get(item.job.id, ())) for item in found]
 
 
 def of_sending(actor: Actor, ids: Sequence[UUID], *, now: datetime) -> list[Foreseen]:
@@ -62,23 +77,24 @@ def _each(
 ) -> list[Foreseen]:
     actor.require(Permission.EDIT_JOBS)
     bulk_edits.check_count(ids)
-    query = jobs.alive(actor).where(Job.id.in_(ids)).order_by(Job.sort_at, Job.name, Job.id)
+    query = job_filters.alive(actor).where(Job.id.in_(ids)).order_by(Job.sort_at, Job.name, Job.id)
     with reading():
         rows = db.session.scalars(query).all()
         shown = job_views.views(rows, fleet(now), now)
         return [foresee(row, view) for row, view in zip(rows, shown, strict=True)]
 
 
-def _edited(job: Job, view: JobView, wish: Wish, now: datetime) -> Foreseen:
+def _edited(actor: Actor, job: Job, view: JobView, wish: Wish, now: datetime) -> Foreseen:
     before = parse(job.schedule).at
     try:
-        new = edits.foresee(job, bulk_edits.wanted(job, wish), now=now)
+        new = edit_validation.foresee(job, bulk_edits.wanted(job, wish), now=now)
+        changes = definitions.differences(definitions.Definition.of(job), new)
+        second_person.check_edit(actor, job, changes)
     except (Invalid, Refused) as error:
         word = next((texts[0] for texts in error.fields.values()), error.detail)
         return Foreseen(view, is_left=True, reason=error.reason, text=word, before=before)
-    is_same = not definitions.differences(definitions.Definition.of(job), new)
     after = parse(new.schedule).at
-    return Foreseen(view, is_same=is_same, text=_pause(job, wish, after, now), before=before, after=after)
+    return Foreseen(view, is_same=not changes, text=_pause(job, wish, after, now), before=before, after=after)
 
 
 def _pause(job: Job, wish: Wish, after: datetime | None, now: datetime) -> str | None:
@@ -95,8 +111,12 @@ def _deleted(view: JobView) -> Foreseen:
     return Foreseen(view, is_left=is_running, text=RUNS_NOW if is_running else None)
 
 
+def _cutting(item: Foreseen, cuts: Sequence[Cut]) -> Foreseen:
+    return replace(item, text=" ".join(cut.text for cut in cuts)) if cuts else item
+
+
 def _sent(actor: Actor, job: Job, view: JobView, now: datetime) -> Foreseen:
-    ready = triggers.preflight_row(actor, job, now)
+    ready = preflights.preflight_row(actor, job, now)
     if ready.refusal is not None:
         return Foreseen(view, is_left=True, reason=ready.refusal, text=ready.text)
     recipient = ready.message.recipient if ready.message else job.recipient

@@ -5,7 +5,7 @@ is made in `following`. Links are no part of a job's revisions: they belong to t
 holds each change of them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,15 +14,15 @@ from sqlalchemy import delete, select
 
 from console.core.actor import Actor
 from console.core.chain import Link, circle, longest
-from console.core.errors import Invalid, UnknownTask
+from console.core.errors import Invalid, NotFound, UnknownTask
 from console.core.permissions import Permission
 from console.core.states import Condition
 from console.core.tags import Tag
-from console.db import chains
+from console.db import chains, stops
 from console.db.chains import JobLink
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
-from console.services import audit, jobs
+from console.services import audit, job_filters, job_names, jobs
 
 MOST_LINKS = 20
 LONGEST_CHAIN = 50
@@ -40,19 +40,33 @@ class Linked:
 
 @dataclass(frozen=True)
 class Links:
-    """What follows a job, in the order in which it was linked."""
+    """What follows a job, in the order in which it was linked.
+
+    `deleted` are jobs that would follow if they were not deleted: their links stand until somebody removes
+    them, so that undoing the deletion brings them back.
+    """
 
     job: Linked
     on_success: Sequence[Linked]
     on_failure: Sequence[Linked]
+    deleted: Sequence[tuple[Condition, Linked]] = ()
 
     def on(self, condition: Condition) -> Sequence[Linked]:
         return self.on_success if condition is Condition.SUCCESS else self.on_failure
 
     @property
     def keys(self) -> dict[str, list[str]]:
-        """As the trail holds it."""
-        return {field: [job.key for job in self.on(condition)] for condition, field in FIELDS.items()}
+        """As the trail holds it, with those that are deleted."""
+        return {
+            field: [job.key for job in self.on(condition)]
+            + [job.key for of, job in self.deleted if of is condition]
+            for condition, field in FIELDS.items()
+        }
+
+    @property
+    def kept(self) -> "Pairs":
+        """The links that only whoever names them removes."""
+        return {(condition, job.id): None for condition, job in self.deleted}
 
 
 Pairs = dict[tuple[Condition, UUID], None]
@@ -66,17 +80,24 @@ def get(actor: Actor, job_id: UUID) -> Links:
 
 
 def put(
-    actor: Actor, job_id: UUID, *, on_success: Sequence[str], on_failure: Sequence[str], now: datetime
+    actor: Actor,
+    job_id: UUID,
+    *,
+    on_success: Sequence[str],
+    on_failure: Sequence[str],
+    drop_deleted: bool = False,
+    now: datetime,
 ) -> Links:
     """Makes these jobs and no others follow, each named by its id or key; those that did keep their place.
 
-    Raises `Forbidden`, `NotFound`, or `Invalid` that names `on_success` or `on_failure`: for a name that
-    finds nothing, for too many links, for a chain that is too long, and for a circle, which it spells out.
+    Links to deleted jobs stand, unless `drop_deleted` removes them all. Raises `Forbidden`, `NotFound`, or
+    `Invalid` that names `on_success` or `on_failure`: for a name that finds nothing, for too many links, for
+    a chain that is too long, and for a circle, which it spells out.
     """
 
-    def edit(_: Pairs) -> Pairs:
+    def edit(links: Links) -> Pairs:
         wanted = {Condition.SUCCESS: on_success, Condition.FAILURE: on_failure}
-        return dict.fromkeys(
+        return ({} if drop_deleted else links.kept) | dict.fromkeys(
             (condition, named(actor, name, FIELDS[condition]).id)
             for condition, names in wanted.items()
             for name in names
@@ -90,7 +111,7 @@ def add(actor: Actor, job_id: UUID, condition: Condition, name: str, *, now: dat
     return _edit(
         actor,
         job_id,
-        lambda links: links | {(condition, named(actor, name, "job").id): None},
+        lambda links: _pairs(links) | {(condition, named(actor, name, "job").id): None},
         lambda _: "job",
         now,
     )
@@ -101,7 +122,7 @@ def remove(actor: Actor, job_id: UUID, condition: Condition, to_id: UUID, *, now
     return _edit(
         actor,
         job_id,
-        lambda links: {link: None for link in links if link != (condition, to_id)},
+        lambda links: {link: None for link in _pairs(links) if link != (condition, to_id)},
         lambda _: "job",
         now,
     )
@@ -115,14 +136,14 @@ def named(actor: Actor, name: str, field: str) -> Job:
     wanted = name.strip()
     if not wanted:
         raise _invalid(field, "choose a job")
-    found = jobs.find_row(actor, wanted)
+    found = job_names.find_row(actor, wanted)
     if found is None:
-        same = db.session.scalars(jobs.alive(actor).where(Job.name == wanted).limit(2)).all()
+        same = db.session.scalars(job_filters.alive(actor).where(Job.name == wanted).limit(2)).all()
         if len(same) == 2:
             raise _invalid(field, f"several jobs are called “{wanted[:200]}”; use the key of one")
         found = same[0] if same else None
     if found is None:
-        near = jobs.unknown_name(actor, wanted)
+        near = job_names.unknown_name(actor, wanted)
         hint = f"; did you mean {', '.join(near.suggestions)}?" if near.suggestions else ""
         raise _invalid(field, f"no job is called “{wanted[:200]}”{hint}", near)
     return found
@@ -130,13 +151,15 @@ def named(actor: Actor, name: str, field: str) -> Job:
 
 def _invalid(field: str, text: str, near: UnknownTask | None = None) -> Invalid:
     suggestions = near.suggestions if near else ()
-    return Invalid(f"{field}: {text}. Nothing was changed.", fields={field: [text]}, suggestions=suggestions)
+    end = "" if text.endswith("?") else "."
+    message = f"{field}: {text}{end} Nothing was changed."
+    return Invalid(message, fields={field: [text]}, suggestions=suggestions)
 
 
 def _edit(
     actor: Actor,
     job_id: UUID,
-    edit: Callable[[Pairs], Pairs],
+    edit: Callable[[Links], Pairs],
     field: Callable[[Condition], str],
     now: datetime,
 ) -> Links:
@@ -144,43 +167,54 @@ def _edit(
     actor.require(Permission.EDIT_CHAINS)
     with transaction():
         chains.lock_links(actor.org_id)
-        job = jobs.load(actor, job_id, lock=True)
+        job = jobs.load(actor, job_id)
         before = _links(job)
         present = _pairs(before)
-        wanted = edit(present)
+        wanted = edit(before)
         added = [link for link in wanted if link not in present]
         gone = [link for link in present if link not in wanted]
         if not added and not gone:
             return before
-        _write(actor, job, added, gone, now)
-        _check(job, added, len(wanted), field)
+        _lock(job, added)
+        write(actor, job.id, added=added, gone=gone, now=now)
+        _check(job, added, len(wanted.keys() - before.kept.keys()), field)
         after = _links(job)
         subject = audit.Subject("job", job.id)
         audit.add(actor, Tag.CHAIN_CHANGED, subject, now=now, old=before.keys, new=after.keys)
         return after
 
 
+def _lock(job: Job, added: Iterable[tuple[Condition, UUID]]) -> None:
+    """Locks both ends of each new link, for to write it locks its other end too; raises `NotFound`."""
+    stops.lock_jobs([job.id, *(to_id for _, to_id in added)])
+    db.session.refresh(job)
+    if job.deleted_at is not None:
+        raise NotFound("There is no such job.")
+
+
 def _pairs(links: Links) -> Pairs:
-    return {(condition, job.id): None for condition in Condition for job in links.on(condition)}
+    return {(condition, job.id): None for condition in Condition for job in links.on(condition)} | links.kept
 
 
-def _write(
+def write(
     actor: Actor,
-    job: Job,
+    job_id: UUID,
+    *,
     added: Iterable[tuple[Condition, UUID]],
     gone: Iterable[tuple[Condition, UUID]],
     now: datetime,
 ) -> None:
+    """Writes what changes of the links from a job, in a transaction that holds the org's links."""
     for condition, to_id in gone:
-        left = delete(JobLink).where(JobLink.from_job_id == job.id, JobLink.to_job_id == to_id)
+        left = delete(JobLink).where(JobLink.from_job_id == job_id, JobLink.to_job_id == to_id)
         db.session.execute(left.where(JobLink.condition == condition))
     for condition, to_id in added:
-        if to_id == job.id:
-            continue  # refused as a circle below; the table would refuse it with less to say
-        values = {"org_id": job.org_id, "from_job_id": job.id, "to_job_id": to_id, "condition": condition}
+        if to_id == job_id:
+            continue  # refused as a circle afterwards; the table would refuse it with less to say
+        values = {"org_id": actor.org_id, "from_job_id": job_id, "to_job_id": to_id, "condition": condition}
         db.session.add(JobLink(**values, created_at=now, created_by=actor.name))
         db.session.flush()
-    chains.touch(job.id, now=now)
+    chains.touch(job_id, now=now)
 
 
 def _check(
@@ -211,15 +245,33 @@ def _spelled(way: Sequence[UUID]) -> str:
 
 
 def _links(job: Job) -> Links:
-    """Those that follow and are not deleted."""
+    return _of([job])[job.id]
+
+
+def of(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Links]:
+    """What follows each of the actor's jobs; those that are gone are left out."""
+    with reading():
+        return _of(db.session.scalars(job_filters.alive(actor).where(Job.id.in_(ids))).all())
+
+
+def _of(rows: Sequence[Job]) -> dict[UUID, Links]:
     query = (
-        select(JobLink.condition, Job.id, Job.key, Job.name)
+        select(JobLink.from_job_id, JobLink.condition, Job.id, Job.key, Job.name, Job.deleted_at)
         .join(Job, Job.id == JobLink.to_job_id)
-        .where(JobLink.from_job_id == job.id, Job.deleted_at.is_(None))
+        .where(JobLink.from_job_id.in_([job.id for job in rows]))
         .order_by(JobLink.id)
     )
-    found: dict[str, list[Linked]] = {condition: [] for condition in Condition}
+    found: dict[UUID, list[tuple[Condition, Linked, bool]]] = {job.id: [] for job in rows}
     for row in db.session.execute(query):
-        found[row.condition].append(Linked(row.id, row.key, row.name))
-    itself = Linked(job.id, job.key, job.name)
-    return Links(itself, found[Condition.SUCCESS], found[Condition.FAILURE])
+        following = Linked(row.id, row.key, row.name)
+        found[row.from_job_id].append((Condition(row.condition), following, row.deleted_at is not None))
+    return {job.id: _sorted(job, found[job.id]) for job in rows}
+
+
+def _sorted(job: Job, links: Sequence[tuple[Condition, Linked, bool]]) -> Links:
+    return Links(
+        Linked(job.id, job.key, job.name),
+        [next_ for of, next_, is_deleted in links if of is Condition.SUCCESS and not is_deleted],
+        [next_ for of, next_, is_deleted in links if of is Condition.FAILURE and not is_deleted],
+        [(of, next_) for of, next_, is_deleted in links if is_deleted],
+    )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select, update
 
 from console.core.actor import Actor
 from console.core.errors import NotFound, Refused
@@ -20,7 +20,8 @@ from console.core.tags import Tag
 from console.db.jobs import Deletion, Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, dispatch, jobs, pushing, wakeups
+from console.services import audit, chain_cuts, dispatch, job_filters, pushing, wakeups
+from console.services.chain_cuts import NO_CUTS, Cuts
 from console.services.orgs import zone
 from console.services.views import JobFilter
 
@@ -30,10 +31,14 @@ LISTED = 50
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a deletion would take: how many jobs match, and how many of these are running and stay."""
+    """What a deletion would take: how many jobs match, and how many of these are running and stay.
+
+    `cuts` are the chains that lead from jobs that stay to some that go, or the other way.
+    """
 
     matching: int
     running: int
+    cuts: Cuts = NO_CUTS
 
     @property
     def going(self) -> int:
@@ -75,7 +80,7 @@ def foresee(actor: Actor, wanted: JobFilter) -> Foreseen:
     """What deleting all that match would take now."""
     actor.require(Permission.DELETE_JOBS)
     with reading():
-        return _foresee(_matching(actor, wanted))
+        return _foresee(actor, _matching(actor, wanted))
 
 
 def delete_matching(
@@ -99,8 +104,8 @@ Conditions = tuple[ColumnElement[bool], ...]
 
 
 def _matching(actor: Actor, wanted: JobFilter) -> Conditions:
-    """The conditions of the filter; its whereclause is what `jobs.filtered` adds to a query."""
-    clause = jobs.filtered(select(Job.id), actor, wanted).whereclause
+    """The conditions of the filter; its whereclause is what `job_filters.filtered` adds to a query."""
+    clause = job_filters.filtered(select(Job.id), actor, wanted).whereclause
     return () if clause is None else (clause,)
 
 
@@ -113,10 +118,10 @@ def _is_running() -> ColumnElement[bool]:
     return exists().where(Run.job_id == Job.id, Run.state == RunState.RUNNING)
 
 
-def _foresee(which: Conditions) -> Foreseen:
+def _foresee(actor: Actor, which: Conditions) -> Foreseen:
     matching = db.session.scalar(select(func.count()).select_from(Job).where(*which)) or 0
     running = db.session.scalar(select(func.count()).select_from(Job).where(*which, _is_running())) or 0
-    return Foreseen(matching, running)
+    return Foreseen(matching, running, chain_cuts.of(actor, and_(*which, ~_is_running())))
 
 
 def _delete(
@@ -126,7 +131,7 @@ def _delete(
     with transaction():
         # Locked in the order of all who lock several jobs; what the rows say holds from here on.
         db.session.execute(select(Job.id).where(*which).order_by(Job.id).with_for_update())
-        found = _foresee(which)
+        found = _foresee(actor, which)
         if expected is not None and found.matching != expected:
             raise CountMoved(expected, found)
         tickets = dispatch.settle_all(*which, now=now)

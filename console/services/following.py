@@ -36,8 +36,13 @@ from console.db.people import ApiToken, User
 from console.db.runs import Run
 from console.db.session import db, is_unreachable
 from console.services import audit, triggers, wakeups
+from console.services.run_requests import Request
 
 log = structlog.get_logger()
+DELETED = (
+    "The job was deleted before the run that it follows had ended. Each such end leaves a skipped run like "
+    "this one: undo the deletion, or take the job out of the chain."
+)
 
 
 def end(ending: attempts.End, job_id: UUID, *, now: datetime) -> list[UUID] | None:
@@ -100,7 +105,7 @@ def _start(actor: Actor, job_id: UUID, cause_id: UUID, now: datetime) -> UUID | 
 
 def _standing(job: Job) -> Refusal | None:
     if job.deleted_at is not None:
-        return Refusal(Reason.DELETED, "The job was deleted before the run that it follows had ended.")
+        return Refusal(Reason.DELETED, DELETED)
     if job.status == JobStatus.PAUSED:
         return Refusal(Reason.PAUSED, "The job was paused when the run that it follows ended.")
     return None
@@ -127,7 +132,7 @@ def _ask(actor: Actor, job: Job, cause_id: UUID, now: datetime) -> UUID | Refusa
 
     Whatever breaks there must not take the end along.
     """
-    request = triggers.Request(Trigger.CHAIN, cause_id=cause_id)
+    request = Request(Trigger.CHAIN, cause_id=cause_id)
     try:
         with db.session.begin_nested():
             return triggers.ask_or_wait(actor, job, request, now=now)

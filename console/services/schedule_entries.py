@@ -1,22 +1,19 @@
 """What a file of schedules says: its entries, read field by field, and all that is wrong with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from console.core.errors import Invalid
 from console.core.reasons import Reason
-from console.core.schedule import FIELDS as TYPES
 from console.core.strict_yaml import Mistake, Node, Unreadable, parse
-from console.services import jobs
+from console.services.schedule_fields import FIELDS, Wrong, unknown
 
 VERSION = 1
 LARGEST = 2 * 1024 * 1024
 MOST_ENTRIES = 10_000
 MOST_NAMED = 100
 HEAD = ("version", "schedules")
-LONGEST = {"task": 300, "subject": 500, "recipient": 320}
 
 
 class Mistakes:
@@ -29,6 +26,11 @@ class Mistakes:
         self._texts: dict[str, list[str]] = {}
         self._said: list[str] = []
         self._reason: Reason | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are so far."""
+        return len(self._said)
 
     def add(self, place: str, line: int, text: str, reason: Reason | None = None) -> None:
         """Adds one; raises `Invalid` when it is the 100th."""
@@ -115,7 +117,7 @@ def _items(root: Node) -> list[Node]:
     mistakes = Mistakes()
     for name, node in head.items():
         if name not in HEAD:
-            mistakes.add(name, node.line, _unknown(name, HEAD))
+            mistakes.add(name, node.line, unknown(name, HEAD))
     version, schedules = (head.get(name, Node(None, root.line)) for name in HEAD)
     if version.value is True or version.value != VERSION:
         mistakes.add("version", version.line, f"must be {VERSION}, the version that is read here")
@@ -124,11 +126,6 @@ def _items(root: Node) -> list[Node]:
         mistakes.add("schedules", schedules.line, "must be a list of schedules")
     mistakes.check()
     return items or []
-
-
-def _unknown(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"is no known field{f'; did you mean {near[0]}?' if near else ''}"
 
 
 def _refuse_twins(entries: list[Entry], mistakes: Mistakes) -> None:
@@ -143,23 +140,6 @@ def _refuse_twins(entries: list[Entry], mistakes: Mistakes) -> None:
 # One entry ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What is wrong in a field; `name` is that of the part of it, such as `args.days`, if it has parts."""
-
-    text: str
-    name: str = ""
-    line: int | None = None
-
-
-class _Wrong(Exception):
-    """A value is not what its field holds."""
-
-    def __init__(self, *parts: _Part) -> None:
-        self.parts = parts
-        super().__init__()
-
-
 def _entry(place: str, node: Node, mistakes: Mistakes) -> Entry | None:
     """An entry, or None without a key that could name a job."""
     if not isinstance(node.value, dict):
@@ -168,11 +148,11 @@ def _entry(place: str, node: Node, mistakes: Mistakes) -> Entry | None:
     given: dict[str, Any] = {}
     for name, value in node.value.items():
         if name not in FIELDS:
-            mistakes.add(f"{place}.{name}", value.line, _unknown(name, FIELDS))
+            mistakes.add(f"{place}.{name}", value.line, unknown(name, FIELDS))
             continue
         try:
             given[name] = FIELDS[name](value)
-        except _Wrong as wrong:
+        except Wrong as wrong:
             for part in wrong.parts:
                 mistakes.add(f"{place}.{part.name or name}", part.line or value.line, part.text)
     if "key" not in given:
@@ -188,114 +168,3 @@ def _lines(fields: Mapping[str, Node]) -> dict[str, int]:
     schedule = fields["schedule"].value if "schedule" in fields else None
     inner = {name: node.line for name, node in schedule.items()} if isinstance(schedule, dict) else {}
     return inner | {name: node.line for name, node in fields.items()}
-
-
-def _text(node: Node) -> str:
-    if node.value is None:
-        raise _Wrong(_Part("is empty; give it a value, or leave it out"))
-    if node.doubt or not isinstance(node.value, str):
-        raise _Wrong(_Part(node.doubt or "must be text; put it in quotes"))
-    return node.value
-
-
-def _text_of(name: str) -> Callable[[Node], str]:
-    def read(node: Node) -> str:
-        text = _text(node)
-        if not text.strip() or len(text) > LONGEST[name]:
-            raise _Wrong(_Part(f"must have 1 to {LONGEST[name]} characters"))
-        return text
-
-    return read
-
-
-def _or_none(read: Callable[[Node], Any]) -> Callable[[Node], Any]:
-    return lambda node: None if node.value is None else read(node)
-
-
-def _key(node: Node) -> str:
-    """In the spelling of jobs; whether a new job may be called so is seen when it is made."""
-    return jobs.spelled(_text(node))
-
-
-def _switch(node: Node) -> bool:
-    if not isinstance(node.value, bool):
-        raise _Wrong(_Part("must be true or false"))
-    return node.value
-
-
-def _seconds(node: Node) -> int:
-    if isinstance(node.value, bool) or not isinstance(node.value, int):
-        raise _Wrong(_Part("must be a whole number of seconds, or null for none"))
-    return node.value
-
-
-def _args(node: Node) -> dict[str, Any]:
-    if not isinstance(node.value, dict):
-        raise _Wrong(_Part("must be a mapping, such as {days: 30}"))
-    wrong = list(_doubts(node, "args"))
-    if wrong:
-        raise _Wrong(*wrong)
-    return dict(_plain(node))
-
-
-def _doubts(node: Node, place: str) -> Iterator[_Part]:
-    """The words in a value that could be two things."""
-    if node.doubt:
-        yield _Part(node.doubt, place, node.line)
-    if isinstance(node.value, list):
-        for number, item in enumerate(node.value):
-            yield from _doubts(item, f"{place}[{number}]")
-    if isinstance(node.value, dict):
-        for name, item in node.value.items():
-            yield from _doubts(item, f"{place}.{name}")
-
-
-def _plain(node: Node) -> Any:
-    """The value as JSON holds it."""
-    if isinstance(node.value, list):
-        return [_plain(item) for item in node.value]
-    if isinstance(node.value, dict):
-        return {name: _plain(item) for name, item in node.value.items()}
-    return node.value
-
-
-def _schedule(node: Node) -> dict[str, Any]:
-    """The shape, with the fields of its type alone; what they may hold is the services' to judge."""
-    if not isinstance(node.value, dict):
-        raise _Wrong(_Part("must be a mapping, such as {type: daily, hour: 9, minute: 15}"))
-    found = node.value.get("type")
-    type_ = found.value if found else None
-    if not isinstance(type_, str) or type_ not in TYPES:
-        raise _Wrong(_Part(f"must be one of {', '.join(TYPES)}", "type", found.line if found else None))
-    known = ("type", *TYPES[type_])
-    wrong = [
-        _Part(_misplaced(type_, name, known), name, item.line)
-        for name, item in node.value.items()
-        if name not in known
-    ]
-    if wrong:
-        raise _Wrong(*wrong)
-    # Doubtful words such as 9:15 and dates stay texts, which only a moment may be.
-    return {name: _plain(item) for name, item in node.value.items()}
-
-
-def _misplaced(type_: str, name: str, known: Sequence[str]) -> str:
-    is_anothers = any(name in fields for fields in TYPES.values())
-    return f"is not for the type {type_}" if is_anothers else _unknown(name, known)
-
-
-FIELDS: dict[str, Callable[[Node], Any]] = {
-    "key": _key,
-    "name": _text,
-    "task": _text_of("task"),
-    "args": _args,
-    "schedule": _schedule,
-    "timezone": _text,
-    "enabled": _switch,
-    "overlap": _text,
-    "catch_up": _text,
-    "catch_up_window_seconds": _or_none(_seconds),
-    "jitter_seconds": _or_none(_seconds),
-    "subject": _text_of("subject"),
-    "recipient": _or_none(_text_of("recipient")),
-}

@@ -5,7 +5,7 @@ and gives up the rest when it ended in any other way. An end rings the scheduler
 external cron is the only clock, the next one goes at its next tick.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -16,28 +16,47 @@ from console.core.actor import Actor
 from console.core.errors import ConsoleError, Invalid, Refused
 from console.core.permissions import Permission
 from console.core.reasons import Reason
-from console.core.states import Trigger
+from console.core.states import RunState, Trigger
 from console.core.tags import Tag
 from console.db import stops
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
-from console.services import audit, jobs, pushing, runs, second_person, triggers
-from console.services.views import RunView
+from console.services import (
+    audit,
+    chains,
+    job_filters,
+    jobs,
+    preflights,
+    pushing,
+    runs,
+    second_person,
+    triggers,
+)
+from console.services.chains import Links
+from console.services.run_requests import Place, Request
+from console.services.run_views import RunView
 
 MOST = 50
 LONGEST_KEY = 160
+NOT_RUN = (RunState.SKIPPED, RunState.STOPPED)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One job of a sequence that is about to be asked for; `reason` and `text` say why it may not run."""
+    """One job of a sequence that is about to be asked for; `reason` and `text` say why it may not run.
+
+    `links` are those of its chain, which holds for this run too; `twice` are those of them that stand in
+    the sequence as well.
+    """
 
     job_id: UUID
     name: str
     about: str
     reason: Reason | None
     text: str | None
+    links: Links
+    twice: Sequence[str]
 
     @property
     def is_refused(self) -> bool:
@@ -59,19 +78,34 @@ def foresee(actor: Actor, ids: Sequence[UUID], *, now: datetime) -> list[Step]:
     """
     actor.require(Permission.RUN_JOBS)
     wanted = _checked(ids, least=0)
+    links = chains.of(actor, wanted)
     with reading():
-        rows = {job.id: job for job in db.session.scalars(jobs.alive(actor).where(Job.id.in_(wanted)))}
-        return [_step(actor, rows[job_id], now) for job_id in wanted if job_id in rows]
+        rows = {job.id: job for job in db.session.scalars(job_filters.alive(actor).where(Job.id.in_(wanted)))}
+        return [
+            _step(actor, rows[job_id], links, now) for job_id in wanted if job_id in rows and job_id in links
+        ]
 
 
-def _step(actor: Actor, job: Job, now: datetime) -> Step:
-    ready = triggers.preflight_row(actor, job, now)
+def _step(actor: Actor, job: Job, chained: Mapping[UUID, Links], now: datetime) -> Step:
+    ready = preflights.preflight_row(actor, job, now)
     reason, text = ready.refusal, ready.text
     if reason is None and second_person.is_needed(job):
         reason = Reason.APPROVAL_REQUIRED
         text = f"{reason.text} It can't be part of a sequence; ask for it by itself."
     about = " · ".join(word for word in (job.recipient if job.message_type else None, job.subject) if word)
-    return Step(job.id, job.name, about, reason, text)
+    links = chained[job.id]
+    twice = [next_.name for next_ in (*links.on_success, *links.on_failure) if next_.id in chained]
+    return Step(job.id, job.name, about, reason, text, links, list(dict.fromkeys(twice)))
+
+
+def rest_of(actor: Actor, run: RunView) -> Sequence[str]:
+    """The names of the jobs behind it in its sequence that did not run, in their order; none without one."""
+    if run.sequence_id is None:
+        return ()
+    behind = select(Job.name).join(Run, Run.job_id == Job.id).where(Run.org_id == actor.org_id)
+    behind = behind.where(Run.sequence_id == run.sequence_id, Run.id > run.id, Run.state.in_(NOT_RUN))
+    with reading():
+        return db.session.scalars(behind.order_by(Run.id)).all()
 
 
 def start(
@@ -130,8 +164,8 @@ def _make(actor: Actor, ids: Sequence[UUID], key: str, trigger: Trigger, now: da
     against: list[tuple[Job, ConsoleError]] = []
     for job_id in ids:
         job = jobs.load(actor, job_id, lock=True)
-        place = triggers.Place(sequence_id, made[-1] if made else None)
-        request = triggers.Request(trigger, key=f"{key}:{job_id}", place=place)
+        place = Place(sequence_id, made[-1] if made else None)
+        request = Request(trigger, key=f"{key}:{job_id}", place=place)
         try:
             with db.session.begin_nested():
                 made.append(triggers.ask(actor, job, request, now=now))

@@ -10,13 +10,13 @@ from flask.typing import ResponseReturnValue
 from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.core.states import Condition
-from console.services import chain_views, chains, jobs, runs
+from console.services import chain_places, chain_views, chains, jobs, runs
 from console.services.chains import Links
 from console.services.views import JobFilter, JobView
 from console.web.answers import is_known, nothing_new, page
 from console.web.chain_drawing import draw
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 
 OFFERED = 20
 LONGEST_NAME = 200
@@ -39,7 +39,7 @@ def context_of(job_id: UUID) -> dict[str, Any]:
 def place(run_id: UUID) -> ResponseReturnValue:
     """The place of a run in its chain and its sequence."""
     run = runs.get(actor(), run_id, now=moment())
-    found = chain_views.place(actor(), run)
+    found = chain_places.place(actor(), run)
     return nothing_new() if is_known(found.version) else page("chains/_place.html", run=run, place=found)
 
 

@@ -15,7 +15,7 @@ from console.services.deletions import CountMoved, DeletionView
 from console.services.views import JobFilter
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment, zone
-from console.web.queries import JobQuery, JobType
+from console.web.job_queries import JobQuery, JobType
 
 FORM = ("csrf_token", "number")
 LONGEST_NUMBER = 12

@@ -14,7 +14,8 @@ from console.core.permissions import Permission
 from console.core.texts import storable
 from console.services import schedule_files
 from console.services.schedule_entries import MOST_NAMED
-from console.services.schedule_files import Plan, PlannedChange
+from console.services.schedule_files import Plan
+from console.services.schedule_steps import PlannedChange
 from console.web import words
 from console.web.answers import page
 from console.web.identity import actor, moment

@@ -15,7 +15,9 @@ from console.services.sequences import SequenceView
 from console.web.answers import page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment
+from console.web.job_queries import JobQuery
 
+FORM = ("csrf_token", "job", "move", "key")
 KEY_LENGTH = 64
 ACTION = "sequence"
 """What the bar above the table calls it."""
@@ -33,12 +35,13 @@ def confirm() -> ResponseReturnValue:
 def start() -> ResponseReturnValue:
     """Starts what was shown, in the order in which it was shown."""
     actor().require(Permission.RUN_JOBS)
+    params = _params()  # one that can't be read is refused before anything is started
     ids, key = _ids(), request.form.get("key", "")[:KEY_LENGTH] or uuid4().hex
     try:
         found = sequences.start(actor(), ids, key=key, trigger=Trigger.MANUAL, now=moment())
     except (Refused, Invalid) as refusal:
-        return dialog(ids, _params(), key=key, problem=refusal)
-    return _started(found)
+        return dialog(ids, params, key=key, problem=refusal)
+    return _started(found, params)
 
 
 def dialog(
@@ -91,19 +94,17 @@ def _wrong(name: str, text: str) -> Invalid:
     return Invalid(f"{name}: {text}", fields={name: [text]})
 
 
-def _params() -> dict[str, str]:
-    """The filter of the table to go back to."""
-    known = ("csrf_token", "job", "move", "key")
-    return {name: value for name, value in request.form.items() if name not in known}
+def _params() -> Mapping[str, str]:
+    """The filter of the table to go back to; raises `Invalid` that names the field."""
+    return JobQuery.read(request.form, *FORM).params
 
 
-def _started(found: SequenceView) -> ResponseReturnValue:
+def _started(found: SequenceView, params: Mapping[str, Any]) -> ResponseReturnValue:
     names = ", then ".join(run.job_name for run in found.runs[:5])
     more = f" and {len(found.runs) - 5} more" if len(found.runs) > 5 else ""
     text = f"{len(found.runs)} runs in sequence: {names}{more}. Each begins when the one before it succeeded."
     if not wants_fragment():
         flash(text)
-        params: dict[str, Any] = _params()
         return redirect(url_for("jobs.index", **params), 303)
     answer = page("sequences/_started.html", text=text, first=found.runs[0])
     answer.headers["HX-Retarget"] = "#notices"

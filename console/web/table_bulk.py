@@ -23,9 +23,9 @@ from console.web.answers import page
 from console.web.bulk import sentence, whys
 from console.web.deletions import sentence as deletion_sentence
 from console.web.identity import actor, moment, wants_fragment, zone
+from console.web.job_queries import JobQuery
 from console.web.moves import FIELDS as MOVE_FIELDS
 from console.web.moves import wish_of
-from console.web.queries import JobQuery
 
 CHOICE = ("csrf_token", "selected", "matching", "action")
 FIELDS = ("mark", "note", "key", *MOVE_FIELDS)

@@ -31,6 +31,24 @@ def test_a_chain_is_read_and_replaced_as_a_whole(org: Org, ids: list[UUID]) -> N
     assert [row.condition for row in rows("SELECT condition FROM job_links")] == ["success"] * 2
 
 
+def test_a_deletion_says_what_it_cuts_and_the_links_to_deleted_jobs_are_listed_and_removed(
+    org: Org, ids: list[UUID]
+) -> None:
+    a, b, c = ids
+    chain(org, a, on_success=[str(b)])
+    done = org.operator.call("DELETE", f"/scheduler/jobs/{b}")
+    text = "Job 1 runs after success of Job 0: it will be skipped."
+    assert (done.status_code, done.json) == (200, {"cut_links": 1, "cuts": [text]})
+    assert org.operator.call("DELETE", f"/scheduler/jobs/{c}").status_code == 204
+    found = org.viewer.get(f"/scheduler/jobs/{a}/chain").json
+    assert found["on_success"] == [] and [(job["id"], job["on"]) for job in found["deleted"]] == [
+        (str(b), "success")
+    ]
+    assert chain(org, a).json["deleted"] == found["deleted"], "only whoever says so removes them"
+    assert chain(org, a, drop_deleted=True).json["deleted"] == []
+    assert one("SELECT count(*) FROM job_links") == 0
+
+
 def test_a_circle_and_a_name_that_finds_nothing_name_their_field(org: Org, ids: list[UUID]) -> None:
     a, b, _ = ids
     chain(org, a, on_success=[str(b)])

@@ -85,6 +85,28 @@ def test_a_plan_shows_what_an_import_does_and_changes_nothing(org: Org, three: U
     assert one("SELECT slot FROM runs WHERE job_id = :id", id=three) == next_run(job)
 
 
+def test_chains_are_planned_and_imported_with_the_rest(org: Org, three: UUID) -> None:
+    text = """\
+version: 1
+schedules:
+- {key: report, then: {on_success: [noon]}}
+- {key: noon, task: greet_somebody}
+"""
+    (noon, report) = send(org.viewer, text, "?plan=true").json["changes"]
+    assert (report["before"], report["after"]) == ({"then": {}}, {"then": {"on_success": ["noon"]}})
+    assert "then" not in noon["after"] and rows("SELECT 1 FROM job_links") == []
+    assert send(org.operator, text).status_code == 200
+    chain = org.viewer.get(f"/scheduler/jobs/{three}/chain").json
+    assert [job["key"] for job in chain["on_success"]] == ["noon"]
+    assert "then: {on_success: [noon]}" in exported(org.viewer)
+    circle = assert_problem(
+        send(org.operator, text.replace("greet_somebody", "greet_somebody, then: {on_failure: [report]}")),
+        422,
+    )
+    (place,) = circle["errors"]
+    assert place == "schedules[1].then.on_failure[0]" and "circle: noon → report → noon" in circle["detail"]
+
+
 @pytest.mark.usefixtures("three")
 def test_what_is_not_in_the_file_stays(org: Org) -> None:
     text = "version: 1\nschedules:\n  - key: report\n    schedule: {type: daily, hour: 9, minute: 15}\n"

@@ -99,6 +99,10 @@ def test_three_rows_are_put_in_order_and_run_in_sequence(watch: Watch, abc: list
         "3 runs in sequence: Alpha, then Gamma, then Beta."
     )
     expect(page.locator("#dialog")).to_be_hidden()
+    expect(page.locator("#sequence-started a")).to_be_focused()
+    expect(page.locator("#bulk-count")).to_have_text("Tick rows to change several at once")
+    expect(page.locator(".pick input:checked")).to_have_count(0)
+    expect(page.locator("#bulk-sequence")).to_be_disabled()
     for job in abc:
         expect(page.locator(f"#job-{job.id} .last")).to_contain_text("done")
     found = rows("SELECT job_id, started_at, finished_at FROM runs ORDER BY started_at")

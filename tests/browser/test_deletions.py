@@ -93,3 +93,22 @@ def test_dialog_and_list_fit_a_phone_and_axe_finds_nothing(watch: Watch) -> None
     page.goto("/deletions")
     expect(page.locator("#deletions")).to_contain_text("4 jobs deleted.")
     assert_fine(page, "the list of deletions")
+
+
+@pytest.mark.usefixtures("_some")
+def test_as_a_page_of_its_own_it_answers_in_its_place(watch: Watch, org: OrgOf) -> None:
+    page = watch.page
+    page.goto("/deletions/new")
+    page.locator("#delete-status").select_option("scheduled")
+    expect(page.locator("#delete-count")).to_contain_text("3 jobs will be deleted")
+    page.locator("#number").fill("4")
+    page.keyboard.press("Enter")
+    expect(page.locator("main #number-error")).to_contain_text("Type 3 to confirm. Nothing was deleted.")
+    expect(page.locator("#dialog")).to_be_hidden()
+    expect(page.locator("#number")).to_have_value("4")
+    expect(page.locator("#delete-status")).to_have_value("scheduled")
+    assert one(ALIVE, org=org.id) == 4
+    page.locator("#number").fill("3")
+    page.keyboard.press("Enter")
+    expect(page.locator("#deletions")).to_contain_text("3 jobs deleted.")
+    assert one(ALIVE, org=org.id) == 1

@@ -11,18 +11,36 @@ import pytest
 from apiflask import APIFlask
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from console.core.chain import Link, circle, longest, steps
 from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import ApprovalState, Condition, Role, RunState, Trigger
 from console.db import stops
-from console.db.session import transaction
-from console.services import chain_views, chains, dispatch, edits, execution, holding, jobs, resolving, runs
-from console.services.execution import Outcome
-from console.services.views import JobView, RunFilter, RunView
+from console.db.session import db, transaction
+from console.services import (
+    chain_cuts,
+    chain_places,
+    chain_views,
+    chains,
+    deletions,
+    dispatch,
+    edits,
+    execution,
+    holding,
+    jobs,
+    losing,
+    resolving,
+    runs,
+)
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunFilter, RunView
+from console.services.views import JobFilter, JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
+from tests.processes import eventually
 from tests.web.conftest import change
 
 SUCCEEDED = Outcome(RunState.SUCCEEDED)
@@ -51,7 +69,7 @@ def link(org: OrgOf, first: JobView, *, success: list[JobView] = [], failure: li
     )
 
 
-def start(run: RunView) -> execution.Claim:
+def start(run: RunView) -> Claim:
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
     assert claim is not None
     return claim
@@ -126,7 +144,7 @@ def test_any_other_end_is_the_end_of_the_chain_and_is_said(org: OrgOf, outcome: 
     link(org, first, success=[then])
     run = end(org, first, outcome)
     assert chained(then) == []
-    place = chain_views.place(org.admin, run)
+    place = chain_places.place(org.admin, run)
     said = f"The chain ended here: {place.ended}" if place.ended else f"The chain waits here: {place.waits}"
     assert said.startswith(word)
 
@@ -137,7 +155,7 @@ def test_a_dry_run_is_followed_by_nothing(org: OrgOf) -> None:
     run = factories.run(org, first, dry_run=True, now=NOON)
     assert execution.finish(start(run), SUCCEEDED, now=NOON) is RunState.SUCCEEDED
     assert chained(then) == []
-    assert "dry run" in (chain_views.place(org.admin, runs.get(org.admin, run.id, now=NOON)).ended or "")
+    assert "dry run" in (chain_places.place(org.admin, runs.get(org.admin, run.id, now=NOON)).ended or "")
 
 
 @pytest.mark.parametrize("succeeded", [True, False])
@@ -159,7 +177,7 @@ def test_a_lost_worker_lets_the_failure_branch_run(org: OrgOf) -> None:
     link(org, first, failure=[else_])
     run = factories.run(org, first, now=NOON)
     for _ in range(3):
-        execution.lose(start(run), detail="gone", now=NOON)
+        losing.lose(start(run), detail="gone", now=NOON)
     assert one("SELECT state FROM runs WHERE id = :id", id=run.id) == "failed"
     assert chained(else_) == [("queued", None)]
 
@@ -178,7 +196,7 @@ def test_what_may_not_follow_is_recorded_with_its_reason(org: OrgOf) -> None:
     assert chained(busy) == [("skipped", "OVERLAP")]
     assert chained(unknown) == [("skipped", "NOT_REGISTERED")]
     assert chained(lacking) == [("queued", None)]
-    place = chain_views.place(org.admin, ended)
+    place = chain_places.place(org.admin, ended)
     first_of = place.followed_by[0]
     assert (first_of.job_name, first_of.state) == ("Paused", RunState.SKIPPED)
     assert first_of.reason_code is Reason.PAUSED
@@ -219,7 +237,7 @@ def test_a_job_that_needs_a_second_person_is_asked_for(org: OrgOf) -> None:
     assert chained(then) == []
     ((state, cause),) = rows("SELECT state, cause_id FROM approvals WHERE job_id = :id", id=then.id)
     assert (state, cause) == ("pending", ended.id)
-    (awaited,) = chain_views.place(org.admin, ended).awaited
+    (awaited,) = chain_places.place(org.admin, ended).awaited
     assert (awaited.job_name, awaited.state) == ("Then", ApprovalState.PENDING)
 
 
@@ -367,6 +385,26 @@ def test_two_edits_at_once_close_no_circle(app: APIFlask, org: OrgOf) -> None:
     assert len(refused) == 5
 
 
+def test_whoever_links_jobs_locks_both_in_the_one_order_of_jobs(app: APIFlask, org: OrgOf) -> None:
+    """A bulk edit that holds the one which follows gets the other too: neither waits for the other's end."""
+    then, first = named(org, "Then", "First")
+
+    def edit() -> None:
+        with app.app_context():
+            link(org, first, success=[then])
+
+    editing = threading.Thread(target=edit)
+    with db.engine.connect() as bulk, bulk.begin():
+        lock = text("SELECT id FROM jobs WHERE id = :id FOR UPDATE NOWAIT")
+        bulk.execute(lock, {"id": then.id})
+        editing.start()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        eventually(lambda: bulk.execute(waiting).scalar())
+        bulk.execute(lock, {"id": first.id})
+    editing.join(60)
+    assert rows("SELECT from_job_id, to_job_id FROM job_links") == [(first.id, then.id)]
+
+
 IDS = [UUID(int=number) for number in range(7)]
 PAIRS = st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from(Condition))
 
@@ -412,8 +450,73 @@ def test_the_chain_around_a_job_shows_its_newest_pass(org: OrgOf) -> None:
         "Second",
         "Other",
     ]
-    jobs.delete(org.admin, second.id, now=NOON)
-    assert [node.name for node in chain_views.around(org.admin, first.id, now=NOON).nodes] == [
-        "First",
-        "Other",
+    assert (seen.node(third.id).word, seen.node(second.id).word) == ("not yet", "queued")
+    followed = runs.get(org.admin, one("SELECT id FROM runs WHERE job_id = :id", id=second.id), now=NOON)
+    assert execution.finish(start(followed), UNKNOWN, now=NOON) is RunState.UNKNOWN
+    seen = chain_views.around(org.admin, first.id, now=NOON)
+    assert {node.word for node in seen.nodes if not node.run} == {"not yet"}, "it may go on once settled"
+    resolving.resolve(org.admin, followed.id, succeeded=False, note=None, now=NOON)
+    # A run that is kept for later has no part in what has happened so far.
+    factories.run(org, third, now=NOON, start_at=NOON + timedelta(hours=2))
+    seen = chain_views.around(org.admin, first.id, now=NOON)
+    assert {node.name: node.word for node in seen.nodes} == {
+        "First": "succeeded",
+        "Second": "failed",
+        "Third": "not in this pass",
+        "Other": "not in this pass",
+    }
+
+
+def test_a_deleted_job_keeps_its_links_leaves_skipped_runs_and_comes_back_with_them(org: OrgOf) -> None:
+    first, second, third, _ = named(org, "First", "Second", "Third", "Fourth")
+    link(org, first, success=[second])
+    link(org, second, success=[third])
+    wanted = JobFilter(with_settled=True)
+    assert deletions.foresee(org.admin, wanted).cuts.count == 0, "all of the chain goes"
+    only_second = chain_cuts.by_job(org.admin, [second.id])[second.id]
+    assert [cut.text for cut in only_second] == [
+        "Second runs after success of First: it will be skipped.",
+        "Third runs after success of Second: nothing will start it so.",
     ]
+    jobs.delete(org.admin, second.id, now=NOON)
+    end(org, first)
+    assert chained(second) == [("skipped", "DELETED")] and chained(third) == []
+    text = one("SELECT reason FROM runs WHERE job_id = :id AND trigger = 'chain'", id=second.id)
+    assert "undo the deletion, or take the job out of the chain" in text
+
+    seen = chain_views.around(org.admin, first.id, now=NOON)
+    assert [(node.name, node.is_deleted, node.can_return) for node in seen.nodes] == [
+        ("First", False, False),
+        ("Second", True, True),
+        ("Third", False, False),
+    ]
+    later = NOON + deletions.UNDONE_WITHIN + timedelta(minutes=1)
+    assert [node.can_return for node in chain_views.around(org.admin, first.id, now=later).nodes] == [
+        False
+    ] * 3
+    alone = chain_views.around(org.admin, third.id, now=later)
+    assert [node.name for node in alone.nodes] == ["Third", "Second", "First"]
+
+    chains.put(org.admin, first.id, on_success=["fourth"], on_failure=[], now=NOON)
+    links = chains.get(org.admin, first.id)
+    assert [job.name for job in links.on_success] == ["Fourth"]
+    assert [job.name for _, job in links.deleted] == ["Second"], "an undo brings it back"
+    deletion = one("SELECT deletion_id FROM jobs WHERE id = :id", id=second.id)
+    deletions.undo(org.admin, deletion, now=NOON)
+    change("UPDATE runs SET state = 'succeeded' WHERE state = 'queued'")
+    end(org, first)
+    assert chained(second)[1:] == [("queued", None)]
+
+
+def test_the_link_to_a_deleted_job_is_taken_out_by_whoever_names_it(org: OrgOf) -> None:
+    first, second = named(org, "First", "Second")
+    link(org, first, success=[second])
+    jobs.delete(org.admin, second.id, now=NOON)
+    chains.remove(org.admin, first.id, Condition.SUCCESS, second.id, now=NOON)
+    assert rows("SELECT 1 FROM job_links") == []
+    old, new = rows(
+        "SELECT old, new FROM audit_entries WHERE tag = 'job:chain_changed' ORDER BY number DESC"
+    )[0]
+    assert (old["on_success"], new["on_success"]) == (["second"], [])
+    end(org, first)
+    assert chained(second) == []

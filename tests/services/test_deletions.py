@@ -9,8 +9,9 @@ from apiflask import APIFlask
 
 from console.core.errors import Forbidden, NotFound, Refused
 from console.core.states import Beating, JobStatus, Kind, Role, RunState
-from console.services import deletions, dispatch, execution, jobs, workers
+from console.services import deletions, dispatch, execution, heartbeats, jobs
 from console.services.deletions import CountMoved, DeletionView
+from console.services.heartbeats import Beat
 from console.services.views import JobFilter
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -117,7 +118,7 @@ def test_a_click_that_a_deletion_cut_short_leaves_the_message_open_for_its_own_t
 
 
 def test_what_an_external_cron_had_not_come_to_yet_is_decided_as_its_tick_would(org: OrgOf) -> None:
-    workers.beat(workers.Beat(Beating.EXTERNAL_CRON, "cron", "host", 1, NOON), now=NOON)
+    heartbeats.beat(Beat(Beating.EXTERNAL_CRON, "cron", "host", 1, NOON), now=NOON)
     at = NOON - timedelta(minutes=5)
     factories.job(org, schedule=once(at.isoformat()), catch_up="none", now=at - HOUR)
     assert deletions.delete_matching(org.admin, ALL, now=NOON).deleted == 1

@@ -9,12 +9,25 @@ from apiflask import APIFlask
 from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.settings import Settings
-from console.core.states import Hold, Role, RunState, Trigger
+from console.core.states import Condition, Hold, Role, RunState, Trigger
 from console.db.session import transaction
-from console.services import chain_views, edits, execution, holding, jobs, runs, sequences, stopping
-from console.services.execution import Outcome
+from console.services import (
+    chain_places,
+    chains,
+    edits,
+    execution,
+    holding,
+    jobs,
+    resolving,
+    run_control,
+    runs,
+    sequences,
+    stopping,
+)
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
 from console.services.stopping import Stop
-from console.services.views import JobView, RunView
+from console.services.views import JobView
 from console.services.wakeups import Bell
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -66,7 +79,7 @@ def test_each_begins_when_the_one_before_it_has_succeeded(org: OrgOf, row: list[
     end(org, made[0])
     assert [ticket.run_id for ticket in holding.release(now=NOON)] == [made[1].id]
     assert states(org, made) == ["succeeded", "queued", "queued:sequence", "queued:sequence"]
-    place = chain_views.place(org.admin, runs.get(org.admin, made[1].id, now=NOON)).sequence
+    place = chain_places.place(org.admin, runs.get(org.admin, made[1].id, now=NOON)).sequence
     assert place and (place.number, place.count) == (2, 4)
     assert place.before and place.after and (place.before.job_name, place.after.job_name) == ("A", "C")
     assert len(rows("SELECT 1 FROM audit_entries WHERE tag = 'run:requested'")) == 4
@@ -120,6 +133,61 @@ def test_a_pause_stops_nothing_that_was_asked_for_and_a_deletion_does(org: OrgOf
     assert [ticket.run_id for ticket in holding.release(now=NOON)] == [made[1].id]
     holding.release(now=NOON)
     assert states(org, made) == ["succeeded", "queued", "skipped", "skipped"]
+
+
+def test_the_dialog_names_what_follows_each_in_its_chain_and_what_would_run_twice(
+    org: OrgOf, row: list[JobView]
+) -> None:
+    a, b, c, d = row
+    chains.add(org.admin, a.id, Condition.SUCCESS, str(b.id), now=NOON)
+    chains.add(org.admin, a.id, Condition.FAILURE, str(d.id), now=NOON)
+    seen = sequences.foresee(org.admin, [a.id, b.id, c.id], now=NOON)
+    assert [[job.name for job in step.links.on_success] for step in seen] == [["B"], [], []]
+    assert [job.name for job in seen[0].links.on_failure] == ["D"]
+    assert [step.twice for step in seen] == [["B"], [], []]
+
+
+def test_what_a_sequence_left_is_offered_until_it_is_made_up_for(org: OrgOf, row: list[JobView]) -> None:
+    def left(run: RunView) -> list[str]:
+        found = chain_places.place(org.admin, runs.get(org.admin, run.id, now=NOON))
+        return [item.name for item in found.rest]
+
+    made = start(org, row)
+    end(org, made[0])
+    holding.release(now=NOON)
+    assert left(made[1]) == [], "nothing is left while it goes on"
+    end(org, made[1], FAILED)
+    holding.release(now=NOON)
+    assert left(made[1]) == left(made[3]) == ["B", "C", "D"]
+    assert left(made[0]) == [], "its own part is done"
+
+    clock = factories.run(org, row[2], now=NOON)
+    change("UPDATE runs SET trigger = 'schedule' WHERE id = :id", id=clock.id)
+    assert left(made[1]) == ["B", "C", "D"], "what comes by the clock takes nobody's place"
+    again = run_control.retry(org.admin, made[1].id, None, key="again", note="", now=NOON)
+    assert left(made[1]) == [], "the retry may still fail"
+    end(org, again)
+    assert left(made[1]) == ["C", "D"]
+    end(org, clock)
+
+    rest = start(org, row[2:])
+    assert left(made[1]) == []
+    end(org, rest[0], FAILED)
+    holding.release(now=NOON)
+    assert left(made[1]) == left(rest[0]) == ["C", "D"]
+    jobs.delete(org.admin, row[3].id, now=NOON)
+    assert left(made[1]) == ["C"], "one that is gone can't be run"
+
+
+def test_while_nobody_knows_how_one_ended_the_rest_is_not_offered(org: OrgOf, row: list[JobView]) -> None:
+    made = start(org, row)
+    end(org, made[0], UNKNOWN)
+    holding.release(now=NOON)
+    place = chain_places.place(org.admin, runs.get(org.admin, made[1].id, now=NOON))
+    assert place.rest == [] and states(org, made)[1:] == ["skipped"] * 3
+    resolving.resolve(org.admin, made[0].id, succeeded=True, note=None, now=NOON)
+    place = chain_places.place(org.admin, runs.get(org.admin, made[1].id, now=NOON))
+    assert [item.name for item in place.rest] == ["B", "C", "D"]
 
 
 def test_one_that_may_not_run_keeps_all_from_being_made(org: OrgOf, row: list[JobView]) -> None:

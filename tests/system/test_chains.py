@@ -11,6 +11,7 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.states import Condition, RunState, Trigger
 from console.services import chains, execution, sequences
+from console.services.outcomes import Outcome
 from console.services.views import JobView
 from tests import factories
 from tests.conftest import Servers
@@ -87,7 +88,7 @@ def _end_and_die(app: APIFlask, run_id: object) -> None:
     with app.app_context():
         claim = execution.claim(run_id, worker="doomed", offered=["tests.tasks.mark"], now=utc_now())  # type: ignore[arg-type]
         assert claim is not None
-        execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=utc_now())
+        execution.finish(claim, Outcome(RunState.SUCCEEDED), now=utc_now())
     os._exit(3)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from apiflask import APIFlask
@@ -9,9 +10,10 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.reasons import Reason
 from console.core.states import Condition, RunState
-from console.services import chain_views, chains, execution
-from console.services.execution import Outcome
-from console.services.views import JobView, RunView
+from console.services import chain_views, chains, execution, jobs
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.web.chain_drawing import WIDTH, draw
 from tests import factories
 from tests.factories import OrgOf, one, rows
@@ -111,7 +113,7 @@ def test_jobs_to_choose_from_are_looked_for_by_what_is_typed(
 def test_the_drawing_has_a_box_a_line_and_a_list_entry_for_each(
     viewer: Visitor, org: OrgOf, first: JobView, then: JobView
 ) -> None:
-    last = factories.job(org, name="A name that is much too long for its box", key="last")
+    last = factories.job(org, name="A name that is much too long for its own box", key="last")
     link(org, first, then)
     link(org, first, last, Condition.FAILURE)
     link(org, then, last)
@@ -120,17 +122,56 @@ def test_the_drawing_has_a_box_a_line_and_a_list_entry_for_each(
     drawn = part(page, "chain")
     assert len(re.findall("<rect", drawn)) == 3 and len(re.findall('class="way"', drawn)) == 3
     assert f'aria-label="{"First"}: succeeded"' in drawn and 'aria-label="Then &amp; there: queued"' in drawn
-    assert "A name that is much too…" in words(drawn)
+    assert "A name that is much too long for its own…" in words(drawn)
     listed = words(part(page, "chain-list"))
-    assert (
-        "First: succeeded" in listed and "after failure: A name that is much too long for its box" in listed
-    )
+    assert "First: succeeded" in listed
+    assert "after failure: A name that is much too long for its own box" in listed
     assert f"/runs/{run.id}" in drawn
     assert "needs the role operator" in words(drawn) and "Change what follows" not in words(drawn)
     assert "style=" not in drawn
     poll = re.search(r'hx-trigger="([^"]+)"', drawn)
     assert poll and "every 2s" in poll[1]
     assert viewer.get(f"/jobs/{then.id}/chain").status_code == 403
+
+
+def test_a_deleted_job_of_a_chain_is_struck_through_and_its_link_can_be_removed(
+    operator: Visitor, org: OrgOf, first: JobView, then: JobView
+) -> None:
+    link(org, first, then)
+    told = words(operator.get("/fragments/deletions/new?q=there"))
+    assert "This cuts 1 link of chains, until it is undone: Then & there runs after success of First" in told
+    bulk = {"action": "delete", "selected": str(then.id)}
+    told = words(operator.post("/jobs/bulk/confirmation", bulk, htmx=True))
+    assert "Then & there runs after success of First: it will be skipped." in told
+    jobs.delete(org.admin, then.id, now=utc_now())
+
+    page = operator.get(f"/jobs/{first.id}")
+    box = part(page, f"chain-{then.id}")
+    assert 'aria-label="Then &amp; there: deleted"' in box and "href" not in box
+    listed = part(page, "chain-list")
+    assert "<del>Then &amp; there</del>" in listed and "/deletions" in listed
+    assert "Then & there after success (deleted, so it is skipped)" in words(
+        part(operator.get(f"/jobs/{first.id}/send-now"), "then")
+    )
+    address = f"/jobs/{first.id}/chain"
+    assert "the job is deleted, so each time leaves a skipped run" in words(operator.get(address))
+    operator.post(address, {"remove": f"success:{then.id}"})
+    assert one(ADDED) == 0
+    assert "Nothing runs before or after it." in words(part(operator.get(f"/jobs/{first.id}"), "chain"))
+
+
+def test_lines_to_one_box_come_in_together_and_share_their_word_and_their_lane(org: OrgOf) -> None:
+    made = [factories.job(org, name=f"Job {number}", key=f"j{number}") for number in range(5)]
+    for before, after in pairwise(made):
+        link(org, before, after)
+    for before in made[:3]:
+        link(org, before, made[4], Condition.FAILURE)
+    lines = draw(chain_views.around(org.admin, made[0].id, now=utc_now())).lines
+    failures = [line for line in lines if line.condition is Condition.FAILURE]
+    assert [line.is_first for line in failures] == [True, False, False]
+    assert len({line.head for line in failures}) == 1
+    assert ["H" in line.curve for line in failures] == [True, False, False]
+    assert len({line.head for line in lines}) == 5, "success comes in above failure"
 
 
 def test_no_line_crosses_a_box(org: OrgOf, first: JobView, then: JobView) -> None:

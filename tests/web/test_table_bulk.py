@@ -11,9 +11,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from console.core.clock import utc_now
-from console.core.states import JobStatus
-from console.services import bulk_edits, edits
-from console.services.edits import Change
+from console.core.states import JobStatus, Role
+from console.services import bulk_edits, edits, guarding
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf, one, rows
@@ -103,8 +103,8 @@ def test_a_reschedule_by_days_shows_old_and_new_keeps_the_clock_and_leaves_what_
     assert "Reschedule 4 jobs?" in said and "2 will be moved, 2 are left." in said
     assert outcomes(answer) == [
         "Daily left as it is INVALID_SCHEDULE It recurs or waits for a person; change its schedule instead.",
-        "Across Sat 24 Oct 12:00 → becomes Mon 26 Oct 13:00",
-        "Resting Sun 25 Oct 12:00 → becomes Tue 27 Oct 12:00",
+        "Across Sat 24 Oct 12:00 → becomes Mon 26 Oct 13:00 there Mon 26 Oct 14:00 Europe/Berlin",
+        "Resting Sun 25 Oct 12:00 → becomes Tue 27 Oct 12:00 there Tue 27 Oct 13:00 Europe/Berlin",
         "Sent left as it is It is over (sent); a new time in its own row opens it again.",
     ]
     assert next_runs(*every) == before
@@ -126,7 +126,7 @@ def test_a_reschedule_to_a_time_on_the_clock_of_the_org_warns_of_what_the_rules_
     plain, ruled = message(org, "Plain"), message(org, "Ruled", task="tests.tasks.weekdays_only")
     fields = {"how": "to", "at": "2026-11-28T10:00"}
     shown = outcomes(preflight(operator, [plain, ruled], "reschedule", **fields))
-    assert shown[0].endswith("becomes Sat 28 Nov 10:00")
+    assert shown[0].endswith("becomes Sat 28 Nov 10:00 there Sat 28 Nov 11:00 Europe/Berlin")
     assert "As things stand it would be skipped then:" in shown[1]
     assert words(apply(operator, [plain, ruled], "reschedule", htmx=True, **fields)).startswith("2 moved.")
     assert next_runs(plain, ruled) == [datetime(2026, 11, 28, 10, 0, tzinfo=UTC)] * 2
@@ -289,3 +289,19 @@ def test_nothing_selected_an_unknown_act_a_viewer_and_another_org(
 def test_a_job_that_needs_a_second_person_is_foreseen_to_be_asked_for(operator: Visitor, org: OrgOf) -> None:
     guarded = factories.job(org, "tests.tasks.critical", name="Open the trap door")
     assert "a second person must approve it" in words(preflight(operator, [guarded], "send"))
+
+
+@pytest.mark.parametrize("act", ["reschedule", "resume", "pause"])
+def test_an_edit_that_needs_an_admin_is_foreseen_to_be_left(operator: Visitor, org: OrgOf, act: str) -> None:
+    """What the dialog promises is what will come; a pause is free."""
+    admin, other, guarded = factories.person(org, Role.ADMIN), message(org, "Hamlet"), message(org, "Macbeth")
+    guarding.set_guard(admin, guarded.id, True, note=None, now=utc_now())
+    if act == "resume":
+        for job in (other, guarded):
+            edits.set_paused(admin, job.id, True, note=None, now=utc_now())
+    by_name = {line.split()[0]: line for line in outcomes(preflight(operator, [other, guarded], act))}
+    is_left = act != "pause"
+    assert ("only an admin may change when it runs" in by_name["Macbeth"]) is is_left
+    assert "only an admin" not in by_name["Hamlet"]
+    done = words(apply(operator, [other, guarded], act))
+    assert ("1 left" in done, "only an admin may change" in done) == (is_left, is_left)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from console.api.schemas.common import Body, Out
 from console.api.schemas.runs import RunOut
+from console.core.states import Condition
 from console.services.chains import MOST_LINKS, Linked, Links
 from console.services.sequences import MOST, SequenceView
 
@@ -21,6 +22,9 @@ class ChainIn(Body):
 
     on_success: Names = Field(default_factory=list)
     on_failure: Names = Field(default_factory=list)
+    drop_deleted: bool = Field(
+        False, description="Removes the links to deleted jobs too, which otherwise stand."
+    )
 
 
 class LinkedOut(Out):
@@ -35,12 +39,23 @@ class LinkedOut(Out):
         return cls(id=job.id, key=job.key, name=job.name)
 
 
+class DeletedLinkOut(LinkedOut):
+    """A deleted job that would follow again if its deletion were undone."""
+
+    on: Condition
+
+    @classmethod
+    def of_link(cls, condition: Condition, job: Linked) -> "DeletedLinkOut":
+        return cls(id=job.id, key=job.key, name=job.name, on=condition)
+
+
 class ChainOut(Out):
-    """What follows a job, in the order in which it was linked."""
+    """What follows a job, in the order in which it was linked; `deleted` jobs follow as skipped runs."""
 
     job_id: UUID
     on_success: Sequence[LinkedOut]
     on_failure: Sequence[LinkedOut]
+    deleted: Sequence[DeletedLinkOut]
 
     @classmethod
     def of(cls, links: Links) -> "ChainOut":
@@ -48,6 +63,7 @@ class ChainOut(Out):
             job_id=links.job.id,
             on_success=[LinkedOut.of(job) for job in links.on_success],
             on_failure=[LinkedOut.of(job) for job in links.on_failure],
+            deleted=[DeletedLinkOut.of_link(condition, job) for condition, job in links.deleted],
         )
 
 

@@ -1,5 +1,6 @@
 """Delete all: which jobs, what became of them, and the way back."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from pydantic import Field
 
 from console.api.schemas.common import Body, In, Instant, Moment, Out, Text
 from console.core.states import JobStatus, Kind, MessageType
+from console.services.chain_cuts import Cuts
 from console.services.deletions import DeletionView
 
 
@@ -26,6 +28,17 @@ class DeleteQuery(In):
     expected: Annotated[int, Field(ge=0)] | None = Field(
         None, description="How many you saw match; when it is another number by now, nothing is deleted."
     )
+
+
+class CutsOut(Out):
+    """The links of chains that a deletion cuts, until it is undone: how many, and the first five in words."""
+
+    cut_links: int
+    cuts: Sequence[str]
+
+    @classmethod
+    def of(cls, found: Cuts) -> "CutsOut":
+        return cls(cut_links=found.count, cuts=[cut.text for cut in found.named])
 
 
 class DeletedOut(Out):

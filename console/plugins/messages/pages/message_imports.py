@@ -22,7 +22,7 @@ from console.plugins.messages.pages.uploads import (
 from console.services.job_files import COLUMNS
 from console.web.answers import page
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 
 MOST_SHOWN = 200
 LABELS = {
