@@ -10,7 +10,7 @@ from console.cli.context import acting, json_option, org_option, print_json, pri
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
-    from console.core.explaining import Explanation
+    from console.core.explaining import Clocks, Evidence, Explanation
 
 
 @click.command()
@@ -21,28 +21,41 @@ if TYPE_CHECKING:
 def explain(name: str, at: str | None, as_json: bool, org: str | None) -> None:
     """Say why a job ran or did not in a minute, or without --at what stands in its way now."""
     with acting(org) as actor:
-        found = _explained(actor, name, at)
+        found, clocks = _explained(actor, name, at)
         if as_json:
             from console.api.schemas.explain import ExplainOut
 
             print_json(ExplainOut.of(found).model_dump(mode="json"))
             return
-    click.echo(f"{found.verdict.label}: {printable(found.summary)}")
+    click.echo(f"{found.word}: {printable(found.summary)}")
+    if found.advice:
+        click.echo(f"What to do: {found.advice}")
     for item in found.evidence:
-        code = f"{item.reason_code} " if item.reason_code else ""
-        click.echo(f"- {code}{printable(item.text)} [{printable(item.source)}]")
+        click.echo(f"- {_line(found, item)}")
+    if not clocks.are_one:
+        click.echo(
+            f"Times are on the job's clocks ({clocks.job}), and in brackets on the org's ({clocks.org})."
+        )
 
 
-def _explained(actor: "Actor", name: str, at: str | None) -> "Explanation":
+def _line(found: "Explanation", item: "Evidence") -> str:
+    """One piece with its source; what the summary has said is not said again."""
+    said = "(said above)" if found.has_said(item) else printable(item.text)
+    code = f"{item.reason_code} " if item.reason_code else ""
+    return f"{code}{said} [{printable(item.source)}]"
+
+
+def _explained(actor: "Actor", name: str, at: str | None) -> "tuple[Explanation, Clocks]":
     from console.core.clock import utc_now
-    from console.services import explain, jobs
+    from console.services import explain, job_names
 
     try:
         job_id = UUID(name.strip())  # a deleted job can be explained too, and has no other name
     except ValueError:
-        job_id = jobs.find(actor, name, now=utc_now()).id
+        job_id = job_names.find(actor, name, now=utc_now()).id
     instant = _instant(actor, job_id, at) if at is not None else None
-    return explain.explain(actor, job_id, instant, now=utc_now())
+    found = explain.explain(actor, job_id, instant, now=utc_now())
+    return found, explain.clocks_of(actor, job_id)
 
 
 def _instant(actor: "Actor", job_id: UUID, text: str) -> datetime:
@@ -52,7 +65,7 @@ def _instant(actor: "Actor", job_id: UUID, text: str) -> datetime:
 
     try:
         if LOCAL.fullmatch(text.strip()):
-            return instant_of(text.strip(), explain.zone_of(actor, job_id))
+            return instant_of(text.strip(), explain.clocks_of(actor, job_id).job)
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
         said = str(error) if LOCAL.fullmatch(text.strip()) else "write it like 2030-01-31T09:15:00+07:00"

@@ -90,7 +90,8 @@ class Timestamps:
 class Surroundings:
     """What is known of the processes that a waiting run depends on.
 
-    `pause` says by whom its queue is paused, None while it is not.
+    `pause` says by whom its queue is paused, None while it is not. `redis_is_up` is False only for a
+    caller who has asked; then nothing can be said of workers, which may hang on it.
     """
 
     queue: str
@@ -103,9 +104,12 @@ class Surroundings:
     worker_silence: timedelta | None
     retry_at: datetime | None
     pause: str | None = None
+    redis_is_up: bool = True
 
 
 NEXT_TICK = "waits for the next tick of the external cron"
+UNPUSHED = "not in Redis yet; Redis can't be reached, it goes there when Redis is back"
+WITHOUT_REDIS = "Redis can't be reached; whether a worker is alive can't be known until it is back"
 WAITS = {
     Hold.JITTER: "waits for its own time to start (jitter)",
     Hold.BUFFER_ONE: "waits for the run before it to end",
@@ -171,6 +175,8 @@ def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Si
         return None
     if stamps.queued_at is None:
         return _silent_push(around)
+    if not around.redis_is_up:
+        return Silence("started", None, WITHOUT_REDIS)
     if around.live_workers == 0:
         return Silence("started", Reason.NO_LIVE_WORKER, "no worker is alive; nothing is there to execute it")
     if around.serving_workers == 0:
@@ -181,11 +187,13 @@ def _silent_queue(stamps: Timestamps, around: Surroundings, now: datetime) -> Si
 
 
 def _silent_push(around: Surroundings) -> Silence:
+    if not around.redis_is_up:
+        return Silence("queued", None, UNPUSHED)
     if around.clock is Clock.EXTERNAL_CRON:
-        return Silence("queued", None, f"not queued yet; {NEXT_TICK}")
+        return Silence("queued", None, f"not in Redis yet; {NEXT_TICK}")
     if around.clock is not Clock.SCHEDULER:
-        return Silence("queued", Reason.SCHEDULER_DOWN, "not queued yet; the scheduler is down")
-    return Silence("queued", None, "not queued yet; Redis can't be reached, it is queued when Redis is back")
+        return Silence("queued", Reason.SCHEDULER_DOWN, "not in Redis yet; the scheduler is down")
+    return Silence("queued", None, UNPUSHED)
 
 
 def _silent_worker(around: Surroundings) -> Silence | None:

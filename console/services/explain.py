@@ -4,7 +4,7 @@ It reads only what is recorded, each piece by an index, and never walks a job's 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from console.core.actor import Actor
 from console.core.errors import Invalid, NotFound
-from console.core.explaining import MICROSECOND, MINUTE, Explanation, minute_of
+from console.core.explaining import MICROSECOND, MINUTE, Clocks, Explanation, minute_of
 from console.core.permissions import Permission
 from console.core.schedule import YEARS
 from console.core.states import RunState
@@ -53,7 +53,7 @@ class ExplainedPage:
     job_name: str
     job_key: str
     is_deleted: bool
-    timezone: str
+    clocks: Clocks
     then: Explanation | None
     present: Explanation
     before: datetime | None
@@ -70,19 +70,25 @@ def explain(actor: Actor, job_id: UUID, at: datetime | None, *, now: datetime) -
     """
     actor.require(Permission.READ)
     _check(at)
+    redis_is_up = workers.redis_is_up()
     with reading():
         job = _load(actor, job_id)
-        seen = workers.fleet(now, actor.org_id)
-        return _at(actor, job, at, seen, now) if at is not None else _present(actor, job, seen, now)
+        clocks = _clocks(actor, job)
+        seen = _fleet(actor, clocks, redis_is_up, now)
+        if at is not None:
+            return _at(actor, job, at, clocks, seen, now)
+        return _present(actor, job, clocks, seen, now)
 
 
 def page(actor: Actor, job_id: UUID, at: datetime | None, *, now: datetime) -> ExplainedPage:
     """Both answers and the way to other minutes; raises as `explain`."""
     actor.require(Permission.READ)
     _check(at)
+    redis_is_up = workers.redis_is_up()
     with reading():
         job = _load(actor, job_id)
-        seen = workers.fleet(now, actor.org_id)
+        clocks = _clocks(actor, job)
+        seen = _fleet(actor, clocks, redis_is_up, now)
         recent = explain_facts.recent_slots(job, now, RECENT)
         before, after = _neighbours(job, at or now)
         return ExplainedPage(
@@ -90,9 +96,9 @@ def page(actor: Actor, job_id: UUID, at: datetime | None, *, now: datetime) -> E
             job_name=job.name,
             job_key=job.key,
             is_deleted=job.deleted_at is not None,
-            timezone=job.timezone,
-            then=_at(actor, job, at, seen, now) if at is not None else None,
-            present=_present(actor, job, seen, now),
+            clocks=clocks,
+            then=_at(actor, job, at, clocks, seen, now) if at is not None else None,
+            present=_present(actor, job, clocks, seen, now),
             before=before,
             after=after,
             recent=[RecentSlot(*found) for found in recent],
@@ -100,10 +106,11 @@ def page(actor: Actor, job_id: UUID, at: datetime | None, *, now: datetime) -> E
         )
 
 
-def zone_of(actor: Actor, job_id: UUID) -> ZoneInfo:
-    """The zone on whose clocks the job's minutes are meant; raises `NotFound`."""
+def clocks_of(actor: Actor, job_id: UUID) -> Clocks:
+    """The clocks on which the job's minutes are meant, and the org's; raises `NotFound`."""
+    actor.require(Permission.READ)
     with reading():
-        return _place(_load(actor, job_id))
+        return _clocks(actor, _load(actor, job_id))
 
 
 def _check(at: datetime | None) -> None:
@@ -127,16 +134,24 @@ def _place(job: Job) -> ZoneInfo:
         return zone("UTC")
 
 
-def _present(actor: Actor, job: Job, seen: Fleet, now: datetime) -> Explanation:
-    return explain_present.explain(actor, explain_obstacles.read(actor, job, _place(job), seen, now))
+def _clocks(actor: Actor, job: Job) -> Clocks:
+    return Clocks(_place(job), ZoneInfo(actor.zone))
 
 
-def _at(actor: Actor, job: Job, at: datetime, seen: Fleet, now: datetime) -> Explanation:
+def _fleet(actor: Actor, clocks: Clocks, redis_is_up: bool, now: datetime) -> Fleet:
+    """The processes, as they are to be spoken of here; Redis was asked before the transaction began."""
+    return replace(workers.fleet(now, actor.org_id), clocks=clocks, redis_is_up=redis_is_up)
+
+
+def _present(actor: Actor, job: Job, clocks: Clocks, seen: Fleet, now: datetime) -> Explanation:
+    return explain_present.explain(actor, explain_obstacles.read(actor, job, clocks, seen, now))
+
+
+def _at(actor: Actor, job: Job, at: datetime, clocks: Clocks, seen: Fleet, now: datetime) -> Explanation:
     if minute_of(at) > now:
-        return explain_present.explain_future(
-            actor, explain_obstacles.read(actor, job, _place(job), seen, now), at
-        )
-    return explain_past.explain(actor, explain_facts.of_minute(job, at, _place(job), now), seen)
+        found = explain_obstacles.read(actor, job, clocks, seen, now)
+        return explain_present.explain_future(actor, found, at)
+    return explain_past.explain(actor, explain_facts.of_minute(job, at, clocks, now), seen)
 
 
 def _neighbours(job: Job, at: datetime) -> tuple[datetime | None, datetime | None]:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import Row
 
 from console.core.due import LATE_AFTER
-from console.core.explaining import MINUTE, NOTABLE, Verdict, minute_of
+from console.core.explaining import MINUTE, NOTABLE, Clocks, Verdict, minute_of
 from console.core.states import TERMINAL, RunState
 from console.db.jobs import Job
 from console.db.runs import Run
@@ -47,7 +46,7 @@ class Facts:
     job: Job
     at: datetime
     now: datetime
-    place: ZoneInfo
+    clocks: Clocks
     revisions: Sequence[Held]
     slots: Sequence[datetime]
     due: Sequence[RunRow]
@@ -81,7 +80,7 @@ class Facts:
         return [slot for slot in self.slots if slot <= self.now and slot not in decided]
 
 
-def of_minute(job: Job, at: datetime, place: ZoneInfo, now: datetime) -> Facts:
+def of_minute(job: Job, at: datetime, clocks: Clocks, now: datetime) -> Facts:
     """What is recorded of the minute that holds `at`, inside the caller's transaction."""
     start = minute_of(at)
     end = start + MINUTE
@@ -96,7 +95,7 @@ def of_minute(job: Job, at: datetime, place: ZoneInfo, now: datetime) -> Facts:
     ]
     ran = [row for row in touching if _began(row, start, end)]
     beside = [row for row in touching if row not in ran and _was_active(row, start, end)]
-    return Facts(job, at, now, place, revisions, slots, due, ran, beside)
+    return Facts(job, at, now, clocks, revisions, slots, due, ran, beside)
 
 
 def _slots(held: Held, start: datetime, end: datetime) -> list[datetime]:

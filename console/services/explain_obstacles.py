@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from console.core.actor import Actor
-from console.core.explaining import Evidence, Link, ended, sentence, when
+from console.core.explaining import Clocks, Evidence, Link, ended, sentence, when
 from console.core.hops import Clock
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
@@ -20,7 +19,6 @@ from console.db.approvals import Approval
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db
-from console.queue import QueueUnavailable, queues
 from console.services import explain_clock, explain_revisions, repeats, rules
 from console.services.workers import Fleet
 
@@ -41,7 +39,7 @@ class Present:
     actor: Actor
     job: Job
     task: Task | None
-    place: ZoneInfo
+    clocks: Clocks
     seen: Fleet
     now: datetime
     active: Sequence[Any]
@@ -89,18 +87,18 @@ class Present:
         return Overlap.SKIP if once else Overlap(self.job.overlap)
 
 
-def read(actor: Actor, job: Job, place: ZoneInfo, seen: Fleet, now: datetime) -> Present:
+def read(actor: Actor, job: Job, clocks: Clocks, seen: Fleet, now: datetime) -> Present:
     """What is to be known of the job, inside the caller's transaction."""
     columns = (Run.id, Run.state, Run.held_by, Run.started_at, Run.requested_at)
     query = select(*columns).where(Run.job_id == job.id, Run.state.in_(ACTIVE), Run.dry_run.is_(False))
     active = db.session.execute(query.order_by(Run.requested_at.desc()).limit(MOST_RUNS)).all()
-    return Present(actor, job, registry.get(job.task), place, seen, now, active)
+    return Present(actor, job, registry.get(job.task), clocks, seen, now, active)
 
 
 def all_of(found: Present) -> Iterator[Evidence]:
     """Every obstacle, the one that comes first first; nothing when the job would simply run."""
     if found.job.deleted_at is not None:
-        yield explain_revisions.deletion_of(found.job, found.place)
+        yield explain_revisions.deletion_of(found.job, found.clocks)
         return
     for obstacle in (
         _paused,
@@ -119,14 +117,19 @@ def all_of(found: Present) -> Iterator[Evidence]:
 
 
 def _paused(found: Present) -> Iterator[Evidence]:
-    if found.job.status != JobStatus.PAUSED:
-        return
+    """A pause takes a job out of its schedule; a click passes over it, and is all that a manual job has."""
+    if found.job.status == JobStatus.PAUSED and not found.is_by_hand:
+        yield pause_of(found)
+
+
+def pause_of(found: Present, *, also: str = "") -> Evidence:
+    """Who paused the job, when and why, and a sentence more."""
     row = explain_revisions.last_switch(found.job, enabled=False)
-    by = f" by {row.actor} on {when(row.created_at, found.place)}" if row else ""
+    by = f" by {row.actor} on {when(row.created_at, found.clocks)}" if row else ""
     note = f": “{found.job.status_note}”" if found.job.status_note else ""
     source = f"revision r{row.revision}" if row else "jobs"
     at = row.created_at if row else None
-    yield Evidence(f"The job was paused{by}{note}.", source, Reason.PAUSED, at, found.job_link)
+    return Evidence(f"The job was paused{by}{note}.{also}", source, Reason.PAUSED, at, found.job_link)
 
 
 def _broken(found: Present) -> Iterator[Evidence]:
@@ -153,11 +156,11 @@ def _over(found: Present) -> Iterator[Evidence]:
 
 def _not_registered(found: Present) -> Iterator[Evidence]:
     path = found.job.task
-    if found.seen.offers(path):
-        return
     if found.task is None:
         text = f"The console itself does not know {path}; its CONSOLE_TASKS must list the module too."
         yield Evidence(text, "CONSOLE_TASKS", Reason.NOT_REGISTERED, None, explain_clock.WORKERS)
+        return
+    if found.seen.offers(path) or not found.seen.redis_is_up:
         return
     live = [worker.name for worker in found.seen.live_workers]
     text = f"No live worker offers {path}; alive {'is' if len(live) == 1 else 'are'} {_listed(live)}."
@@ -171,13 +174,13 @@ def _listed(names: Sequence[str]) -> str:
 
 def _no_worker(found: Present) -> Iterator[Evidence]:
     seen, queue = found.seen, found.queue
-    if seen.serves(queue):
+    if seen.serves(queue) or not seen.redis_is_up:
         return
     live = [worker.name for worker in seen.live_workers]
     among = (
         f"; alive {'is' if len(live) == 1 else 'are'} {_listed(live)}" if live else "; none is alive at all"
     )
-    text = f"No live worker serves queue {queue}{among}. A run would wait for one."
+    text = f"No live worker serves queue {queue}{among}."
     yield Evidence(text, "heartbeats of workers", Reason.NO_LIVE_WORKER, None, explain_clock.WORKERS)
 
 
@@ -185,8 +188,9 @@ def _queue_paused(found: Present) -> Iterator[Evidence]:
     said = found.seen.pause_of(found.job.org_id, found.queue)
     if said is not None:
         row = found.seen.pauses[(found.job.org_id, found.queue)]
-        text = f"{sentence(said)} A run would wait until it is resumed."
-        yield Evidence(text, "queue pauses", Reason.QUEUE_PAUSED, row.paused_at, explain_clock.WORKERS)
+        yield Evidence(
+            sentence(said), "queue pauses", Reason.QUEUE_PAUSED, row.paused_at, explain_clock.WORKERS
+        )
 
 
 def _approval(found: Present) -> Iterator[Evidence]:
@@ -206,8 +210,8 @@ def _approval(found: Present) -> Iterator[Evidence]:
             None,
         )
     else:
-        asked = when(row.requested_at, found.place)
-        until = when(row.expires_at, found.place)
+        asked = when(row.requested_at, found.clocks)
+        until = when(row.expires_at, found.clocks)
         text = f"{why}; {row.requester} asked on {asked}, and it waits for a decision until {until}."
         at, link = row.requested_at, Link("approvals.index")
     yield Evidence(text, "approvals", Reason.APPROVAL_REQUIRED, at, link)
@@ -217,15 +221,18 @@ def _clock(found: Present) -> Iterator[Evidence]:
     """Without a clock no slot is decided; a click needs none."""
     if found.is_by_hand or found.seen.clock not in (Clock.DOWN, Clock.SILENT):
         return
-    yield explain_clock.evidence_of(found.seen, found.place, found.now)
+    yield explain_clock.evidence_of(found.seen, found.clocks, found.now)
 
 
 def _redis(found: Present) -> Iterator[Evidence]:
-    try:
-        queues.ping()
-    except QueueUnavailable:
-        text = "Redis can't be reached; a run is recorded, and queued when Redis is back."
-        yield Evidence(text, "Redis", None, found.now, explain_clock.WORKERS)
+    """Without Redis a worker may hang on it and beat no more: its silence proves nothing."""
+    if found.seen.redis_is_up:
+        return
+    text = (
+        "Redis can't be reached. A run is queued when Redis is back; "
+        "until then it can't be known which workers are alive. Start Redis, or correct REDIS_URL."
+    )
+    yield Evidence(text, "Redis", None, found.now, explain_clock.WORKERS)
 
 
 def _overlap(found: Present) -> Iterator[Evidence]:
@@ -233,7 +240,7 @@ def _overlap(found: Present) -> Iterator[Evidence]:
     if found.is_by_hand or found.overlap is Overlap.ALLOW_ALL:
         return
     for row in found.active[:NAMED]:
-        begun = when(row.started_at or row.requested_at, found.place)
+        begun = when(row.started_at or row.requested_at, found.clocks)
         text = f"Run {row.id} is {row.state} since {begun}; by the overlap policy {found.overlap} "
         text += f"{OVERLAPS[found.overlap]}."
         link = Link("runs.show", {"run_id": row.id})

@@ -4,13 +4,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from console.core.actor import Actor
 from console.core.due import LATE_AFTER
-from console.core.explaining import NO_RECORD, Evidence, Explanation, Link, Verdict, ended, lower, when
+from console.core.explaining import (
+    NO_RECORD,
+    Clocks,
+    Evidence,
+    Explanation,
+    Link,
+    Verdict,
+    ended,
+    lower,
+    when,
+)
 from console.core.hops import Clock
 from console.core.reasons import Reason
 from console.core.schedule import Schedule
@@ -21,7 +30,7 @@ from console.db.session import db
 from console.services import explain_clock, explain_facts, explain_revisions, explain_runs, runs
 from console.services.explain_facts import Facts
 from console.services.explain_revisions import Held
-from console.services.views import RunView
+from console.services.run_views import RunView
 from console.services.workers import Fleet
 
 SHOWN = 3
@@ -57,13 +66,13 @@ def _of_slots(facts: Facts, views: Sequence[RunView]) -> Answer:
     """Slots of the minute have their runs, which say all."""
     lead = views[0]
     verdict = explain_facts.verdict_of(facts.leads[0])
-    evidence = [item for view in views for item in explain_runs.evidence_of(view, facts.place)]
+    evidence = [item for view in views for item in explain_runs.evidence_of(view, facts.clocks)]
     return Answer(verdict, _said(verdict, lead, facts), [*evidence, *_rest(facts)])
 
 
 def _said(verdict: Verdict, run: RunView, facts: Facts) -> str:
-    outcome = explain_runs.outcome_of(run, facts.place).text
-    slot = when(run.slot, facts.place) if run.slot else ""
+    outcome = explain_runs.outcome_of(run, facts.clocks).text
+    slot = when(run.slot, facts.clocks) if run.slot else ""
     if verdict is Verdict.RAN:
         return f"Its slot of {slot} came due, and it ran. {outcome}"
     if verdict is Verdict.LATE:
@@ -76,12 +85,12 @@ def _said(verdict: Verdict, run: RunView, facts: Facts) -> str:
 def _of_requests(facts: Facts, views: Sequence[RunView]) -> Answer:
     """No slot was due; what ran all the same was asked for, or came late."""
     lead = views[0]
-    evidence = [item for view in views for item in explain_runs.evidence_of(view, facts.place)]
+    evidence = [item for view in views for item in explain_runs.evidence_of(view, facts.clocks)]
     verdict = explain_facts.verdict_of(facts.leads[0])
     if lead.slot is not None:
         summary = _said(verdict, lead, facts)
     else:
-        outcome = explain_runs.outcome_of(lead, facts.place).text
+        outcome = explain_runs.outcome_of(lead, facts.clocks).text
         summary = f"It was not due; {lead.executed_by} asked for it ({lead.trigger}). {outcome}"
     return Answer(verdict, summary, [*evidence, *_rest(facts)])
 
@@ -104,7 +113,7 @@ def _without_run(actor: Actor, facts: Facts, seen: Fleet) -> Answer:
     gone = _deleted_then(actor, facts)
     if gone is not None:
         return gone
-    early = over_before(job, facts.start, facts.place)
+    early = over_before(job, facts.start, facts.clocks)
     if early is not None:
         return Answer(Verdict.NOT_DUE, early.text, [early])
     if facts.open_slots:
@@ -116,19 +125,19 @@ def _without_run(actor: Actor, facts: Facts, seen: Fleet) -> Answer:
         text = f"It was over: {held.actor} marked it as {closed['status']} in r{held.number}."
         return Answer(Verdict.NOT_DUE, text, [_closed(held, text)])
     if facts.slots:
-        text = f"Its slot of {when(facts.slots[0], facts.place)} is still to come."
+        text = f"Its slot of {when(facts.slots[0], facts.clocks)} is still to come."
         return Answer(Verdict.NOT_DUE, text)
-    return Answer(Verdict.NOT_DUE, f"It was not due: {_schedule_then(held, job)}.")
+    return Answer(Verdict.NOT_DUE, f"It was not due: {_schedule_then(held, facts.clocks)}.")
 
 
-def over_before(job: Job, minute: datetime, place: ZoneInfo) -> Evidence | None:
+def over_before(job: Job, minute: datetime, clocks: Clocks) -> Evidence | None:
     """That a job that runs once had run before the minute, by a click or at an earlier time."""
     if job.kind != Kind.ONCE or job.next_run_at is not None:
         return None
     found = explain_facts.over_by(job, minute)
     if found is None:
         return None
-    text = f"It was over before: its run ended on {when(found[1], place)}, and it runs once."
+    text = f"It was over before: its run ended on {when(found[1], clocks)}, and it runs once."
     return Evidence(text, f"run {found[0]}", None, found[1], Link("runs.show", {"run_id": found[0]}))
 
 
@@ -141,10 +150,10 @@ def _closed(held: Held, text: str) -> Evidence:
     return Evidence(text, held.source, Reason(code) if code else None, held.since, held.link)
 
 
-def _schedule_then(held: Held, job: Job) -> str:
+def _schedule_then(held: Held, clocks: Clocks) -> str:
     if held.schedule.kind is Kind.MANUAL:
         return f"r{held.number} was in force, by which it runs only by hand"
-    return f"r{held.number} was in force, {held.text}, which has no slot in this minute"
+    return f"r{held.number} was in force, {held.text(clocks)}, which has no slot in this minute"
 
 
 def _before_it_was_made(facts: Facts) -> Answer:
@@ -153,7 +162,7 @@ def _before_it_was_made(facts: Facts) -> Answer:
     first = explain_revisions.first(job)
     by = f" by {first.actor}" if first else ""
     at = first.created_at if first else job.created_at
-    text = f"The job did not exist yet; it was made{by} on {when(at, facts.place)}."
+    text = f"The job did not exist yet; it was made{by} on {when(at, facts.clocks)}."
     evidence = Evidence(text, "revision r1", None, at, explain_revisions.revision_link(job, 1))
     return Answer(Verdict.UNKNOWN, f"{NO_RECORD}: {lower(text)}", [evidence])
 
@@ -168,12 +177,12 @@ def _paused_once(facts: Facts, held: Held) -> Answer:
 
 def _undecided(facts: Facts, slot: datetime, seen: Fleet) -> Answer:
     """A slot that came without a run: the clock has not come to it yet, or its run is not kept."""
-    job, place = facts.job, facts.place
-    named = f"Its slot of {when(slot, place)}"
+    job, clocks = facts.job, facts.clocks
+    named = f"Its slot of {when(slot, clocks)}"
     if job.next_run_at is None or job.next_run_at > slot or job.deleted_at is not None:
         return _no_record(facts, named)
     overdue = facts.now - slot
-    clock = explain_clock.evidence_of(seen, place, facts.now)
+    clock = explain_clock.evidence_of(seen, clocks, facts.now)
     if seen.clock in (Clock.DOWN, Clock.SILENT):
         text = f"{named} is not decided yet, {span_text(overdue)} after its time: {lower(clock.text)}"
         return Answer(Verdict.WAITING, text, [clock])
@@ -188,7 +197,7 @@ def _no_record(facts: Facts, named: str) -> Answer:
     found = [Evidence(text, "runs", None, facts.start, _job_link(facts.job))]
     oldest = explain_facts.first_kept(facts.job)
     if oldest is None or oldest > facts.end:
-        since = f"the oldest is of {when(oldest, facts.place)}" if oldest else "none is left"
+        since = f"the oldest is of {when(oldest, facts.clocks)}" if oldest else "none is left"
         word = f"Old runs are cleaned up: {since}."
         found.append(Evidence(word, "runs", None, oldest, _job_link(facts.job)))
     return Answer(Verdict.UNKNOWN, f"{NO_RECORD}: {lower(text)}", found)
@@ -201,7 +210,7 @@ def _deleted_then(actor: Actor, facts: Facts) -> Answer | None:
     """That it was deleted in this minute; for a job that came back, as far as that is recorded."""
     job = facts.job
     if job.deleted_at is not None and job.deleted_at < facts.end:
-        evidence = explain_revisions.deletion_of(job, facts.place)
+        evidence = explain_revisions.deletion_of(job, facts.clocks)
         return Answer(Verdict.BLOCKED, evidence.text, [evidence])
     for row in _undone(actor, facts):
         undone = _undone_evidence(row, facts)
@@ -225,12 +234,12 @@ def _undone(actor: Actor, facts: Facts) -> Sequence[Deletion]:
 
 
 def _undone_evidence(row: Deletion, facts: Facts) -> Evidence:
-    place = facts.place
+    clocks = facts.clocks
     is_it = row.filter.get("job") == facts.job.key
     what, back = ("it", "it") if is_it else (f"{row.deleted} jobs", "them")
-    said = f"{row.actor} deleted {what} on {when(row.at, place)}"
+    said = f"{row.actor} deleted {what} on {when(row.at, clocks)}"
     if row.undone_at is not None:
-        said += f", and {row.undone_by} brought {back} back on {when(row.undone_at, place)}"
+        said += f", and {row.undone_by} brought {back} back on {when(row.undone_at, clocks)}"
     said += "; slots that passed meanwhile are not run"
     return Evidence(ended(said), "deletions", Reason.DELETED, row.at, Link("deletions.index"))
 
@@ -242,12 +251,12 @@ def _around(actor: Actor, facts: Facts, seen: Fleet) -> Iterator[Evidence]:
     """The revision in force, the slots beside the minute, and what else was on its way."""
     for row in facts.beside[:SHOWN]:
         view = runs.load_view(actor, row.id, facts.now, seen)
-        outcome = explain_runs.outcome_of(view, facts.place)
-        asked = when(view.requested_at, facts.place)
+        outcome = explain_runs.outcome_of(view, facts.clocks)
+        asked = when(view.requested_at, facts.clocks)
         text = f"On its way in this minute: a run asked for on {asked}. {outcome.text}"
         yield Evidence(text, outcome.source, None, view.requested_at, outcome.link)
     for held in facts.revisions:
-        yield held.evidence(facts.place, "was")
+        yield held.evidence(facts.clocks, "was")
         if held.is_paused:
             note = f": “{held.definition.note}”" if held.definition.note else ""
             yield Evidence(
@@ -266,7 +275,7 @@ def _slots_beside(facts: Facts, held: Held) -> Iterator[Evidence]:
         note = spell.marked(slot).note
         if note:
             yield Evidence(note, f"schedule of r{held.number}", None, slot, held.link)
-    yield from held.beside(facts.start)
+    yield from held.beside(facts.start, facts.clocks)
 
 
 def _job_link(job: Job) -> Link:

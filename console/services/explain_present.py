@@ -12,6 +12,7 @@ from console.core.explaining import (
     lower,
     minute_of,
     when,
+    when_named,
 )
 from console.core.hops import Clock
 from console.core.reasons import Reason
@@ -32,6 +33,15 @@ from console.services.orgs import zone
 SETTLES = timedelta(seconds=10)
 """How long a slot may be due before it is called late: a live scheduler takes less than one."""
 ACTIVE_SHOWN = 3
+AT_REST = (
+    Reason.PAUSED,
+    Reason.DELETED,
+    Reason.SCHEDULER_DOWN,
+    Reason.INVALID_SCHEDULE,
+    Reason.ALREADY_SENT,
+    Reason.OUTCOME_UNKNOWN,
+)
+"""What lets no slot come; other reasons skip the slot when it does."""
 
 
 def explain(actor: Actor, found: Present) -> Explanation:
@@ -50,14 +60,15 @@ def explain(actor: Actor, found: Present) -> Explanation:
     else:
         verdict, first, summary = Verdict.NOT_DUE, [], f"Nothing stands in the way. {_planned(found)}"
     rest = [item for item in obstacles if item.link not in [other.link for other in active]]
-    evidence = [*first, *(rest if active else obstacles), *outcome, *_standing(found)]
+    standing = _standing(found, is_clear=verdict is Verdict.NOT_DUE)
+    evidence = [*first, *(rest if active else obstacles), *outcome, *standing]
     return Explanation(found.job.id, found.now, verdict, summary, evidence, found.now, is_present=True)
 
 
 def _active(actor: Actor, found: Present) -> list[Evidence]:
     """What its runs on their way wait for."""
     views = [runs.load_view(actor, row.id, found.now, found.seen) for row in found.active[:ACTIVE_SHOWN]]
-    return [explain_runs.outcome_of(view, found.place) for view in views]
+    return [explain_runs.outcome_of(view, found.clocks) for view in views]
 
 
 def _late(found: Present) -> Evidence | None:
@@ -68,7 +79,7 @@ def _late(found: Present) -> Evidence | None:
     if slot is None or now - slot < SETTLES or job.deleted_at is not None or is_at_rest:
         return None
     text = (
-        f"Its slot of {when(slot, found.place)} is not decided yet, {span_text(now - slot)} after its time."
+        f"Its slot of {when(slot, found.clocks)} is not decided yet, {span_text(now - slot)} after its time."
     )
     return Evidence(text, "jobs", None, slot, found.job_link)
 
@@ -85,9 +96,9 @@ def _head(found: Present, first: Evidence) -> str:
         return "A run would be recorded now and would wait"
     if found.is_by_hand:
         return "A click would not run it"
-    if first.reason_code in (Reason.PAUSED, Reason.DELETED, Reason.SCHEDULER_DOWN, Reason.ALREADY_SENT):
+    if first.reason_code in AT_REST:
         return "Nothing would run by itself now"
-    return "If it came due now, it would not simply run"
+    return "If it came due now, it would be skipped"
 
 
 def _planned(found: Present) -> str:
@@ -96,20 +107,21 @@ def _planned(found: Present) -> str:
     if found.is_by_hand:
         return "It is never due by itself; it runs when somebody asks."
     if job.next_run_at is None:
-        return "Nothing is to come by its schedule."
-    return f"It is due next on {when(job.next_run_at, found.place)} ({found.place.key})."
+        return "It runs once, and that is over: nothing is to come by its schedule."
+    return f"It is due next on {when_named(job.next_run_at, found.clocks)}."
 
 
 def _outcome(found: Present) -> list[Evidence]:
     """What the scheduler would make of a slot, by the very rule that it follows."""
     job = found.job
-    if found.is_by_hand or job.deleted_at is not None or job.status == JobStatus.BLOCKED:
+    is_over = job.kind == Kind.ONCE and job.next_run_at is None and not found.active
+    if found.is_by_hand or is_over or job.deleted_at is not None or job.status == JobStatus.BLOCKED:
         return []
     decision = _decision(found)
     if decision is None:
         return []
     overdue = job.next_run_at is not None and job.next_run_at < found.now - SETTLES
-    about = f"As things stand, its slot of {when(decision.slot, found.place)}" if overdue else "Due now, it"
+    about = f"As things stand, its slot of {when(decision.slot, found.clocks)}" if overdue else "Due now, it"
     source = f"policies of r{job.revision}"
     return [Evidence(f"{about} {_becomes(decision)}", source, decision.reason, None, found.job_link)]
 
@@ -156,17 +168,25 @@ def _span(seconds: int | None) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds is not None else None
 
 
-def _standing(found: Present) -> list[Evidence]:
-    """What holds besides: the revision in force, the next slot, the rules that have nothing against it."""
-    job, place = found.job, found.place
+def _verb(found: Present) -> str:
+    """Of a deleted job nothing is in force any more."""
+    return "was" if found.job.deleted_at else "is"
+
+
+def _standing(found: Present, *, is_clear: bool) -> list[Evidence]:
+    """What holds besides: the revision in force, and the next slot, which will run if the way `is_clear`."""
+    job, clocks = found.job, found.clocks
     held = explain_revisions.newest(job)
-    evidence = [held.evidence(place)]
+    evidence = [held.evidence(clocks, _verb(found))]
+    if found.is_by_hand and job.status == JobStatus.PAUSED and job.deleted_at is None:
+        also = " A click runs it all the same; as a job that follows another one it is skipped."
+        evidence.insert(0, explain_obstacles.pause_of(found, also=also))
     if job.applied_revision != job.revision and not found.is_by_hand:
         text = f"Saved r{job.revision}; the scheduler was last seen on r{job.applied_revision}."
         code = Reason.SCHEDULER_DOWN if found.seen.clock is Clock.DOWN else None
         evidence.append(Evidence(text, "jobs", code, held.since, found.job_link))
     if job.next_run_at is not None and job.next_run_at > found.now and job.deleted_at is None:
-        text = f"The next slot: {when(job.next_run_at, place)}."
+        text = _planned(found) if is_clear else f"The next slot: {when(job.next_run_at, clocks)}."
         evidence.append(Evidence(text, f"schedule of r{job.revision}", None, job.next_run_at, found.job_link))
     return evidence
 
@@ -176,21 +196,21 @@ def _standing(found: Present) -> list[Evidence]:
 
 def explain_future(actor: Actor, found: Present, at: datetime) -> Explanation:
     """What is planned for the minute that holds `at`, as things stand, inside the caller's transaction."""
-    job, place = found.job, found.place
+    job, clocks = found.job, found.clocks
     held = explain_revisions.newest(job)
-    facts = explain_facts.of_minute(job, at, place, found.now)
+    facts = explain_facts.of_minute(job, at, clocks, found.now)
     is_over = job.kind == Kind.ONCE and job.next_run_at is None
     slots = [slot for slot in facts.slots if slot > found.now and not is_over]
     evidence: list[Evidence] = []
     verdict = Verdict.NOT_DUE
     if job.deleted_at is not None:
-        evidence.append(explain_revisions.deletion_of(job, place))
+        evidence.append(explain_revisions.deletion_of(job, clocks))
         verdict, summary = Verdict.BLOCKED, evidence[0].text
     elif job.status == JobStatus.PAUSED and (slots or facts.held is None or _was_for(facts)):
         evidence += [item for item in explain_obstacles.all_of(found) if item.reason_code is Reason.PAUSED]
         verdict, summary = Verdict.BLOCKED, f"It would not run then: {lower(evidence[0].text)}"
     elif slots:
-        summary = f"Not due yet; its slot of {when(slots[0], place)} ({place.key}) is to come."
+        summary = f"Not due yet; its slot of {when_named(slots[0], clocks)} is to come."
         evidence += _foreseen(found, slots[0])
         said = next((item for item in evidence if item.reason_code is not None), None)
         if said is not None:
@@ -198,7 +218,8 @@ def explain_future(actor: Actor, found: Present, at: datetime) -> Explanation:
     else:
         summary = _not_due(found, held)
     evidence += _held_until(actor, found, at)
-    evidence += [held.evidence(place), *([] if found.job.deleted_at else held.beside(minute_of(at)))]
+    evidence.append(held.evidence(clocks, _verb(found)))
+    evidence += [] if job.deleted_at else held.beside(minute_of(at), clocks)
     return Explanation(job.id, at, verdict, summary, evidence, found.now)
 
 
@@ -208,7 +229,7 @@ def _not_due(found: Present, held: explain_revisions.Held) -> str:
     if job.kind == Kind.ONCE and job.next_run_at is None:
         by = f", marked so by {job.closed_by}" if job.closed_by else ""
         return f"It will not be due then: it is {job.status}{by}, and nothing is to come."
-    return f"It will not be due then: by r{held.number} it runs {held.text}."
+    return f"It will not be due then: by r{held.number} it runs {held.text(found.clocks)}."
 
 
 def _was_for(facts: explain_facts.Facts) -> bool:
@@ -221,7 +242,7 @@ def _foreseen(found: Present, slot: datetime) -> list[Evidence]:
     """The slot, what daylight saving does to it, and what the rules would say at its time."""
     held = explain_revisions.newest(found.job)
     marked = held.spell().marked(slot)
-    text = f"Its slot: {when(slot, held.zone)}.{f' {marked.note}' if marked.note else ''}"
+    text = f"Its slot: {when(slot, found.clocks)}.{f' {marked.note}' if marked.note else ''}"
     evidence = [Evidence(text, f"schedule of r{held.number}", None, slot, found.job_link)]
     if found.task is None:
         return evidence
@@ -240,4 +261,4 @@ def _held_until(actor: Actor, found: Present, at: datetime) -> list[Evidence]:
     ]
     start = minute_of(at)
     mine = [view for view in views if view.start_after and minute_of(view.start_after) == start]
-    return [explain_runs.outcome_of(view, found.place) for view in mine]
+    return [explain_runs.outcome_of(view, found.clocks) for view in mine]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from console.core.errors import Invalid
-from console.core.explaining import MICROSECOND, MINUTE, Evidence, Link, schedule_text, when
+from console.core.explaining import MICROSECOND, MINUTE, Clocks, Evidence, Link, schedule_text, when
 from console.core.reasons import Reason
 from console.core.schedule import MANUAL, Schedule, parse
 from console.core.spell import Spell
@@ -48,9 +48,9 @@ class Held:
         by_hand = self.schedule.kind is Kind.MANUAL
         return by_hand or bool(self.definition.closed) or (is_once and self.is_paused)
 
-    @property
-    def text(self) -> str:
-        return schedule_text(self.schedule, self.zone)
+    def text(self, clocks: Clocks) -> str:
+        """Its schedule, on the clocks of the zone that it had itself."""
+        return schedule_text(self.schedule, Clocks(self.zone, clocks.org))
 
     @property
     def source(self) -> str:
@@ -64,24 +64,23 @@ class Held:
         """Its slots over the time in which it was in force."""
         return Spell(self.schedule, self.zone, self.since, self.until, _anchor(self))
 
-    def evidence(self, place: ZoneInfo, verb: str = "is") -> Evidence:
+    def evidence(self, clocks: Clocks, verb: str = "is") -> Evidence:
         """That it is in force, or was; who made it, when and why."""
         why = f", “{self.reason}”" if self.reason else ""
-        said = (
-            f"r{self.number} {verb} in force: {self.text}; saved by {self.actor} on {when(self.since, place)}"
-        )
+        saved = f"saved by {self.actor} on {when(self.since, clocks)}"
+        said = f"r{self.number} {verb} in force: {self.text(clocks)}; {saved}"
         return Evidence(f"{said}{why}.", self.source, None, self.since, self.link)
 
-    def beside(self, minute: datetime) -> list[Evidence]:
+    def beside(self, minute: datetime, clocks: Clocks) -> list[Evidence]:
         """Its slots before and after a minute, with what daylight saving does to them."""
         if self.never_comes_due:
             return []
         spell = self.spell()
         pairs = (("before", spell.before(minute)), ("after", spell.after(minute + MINUTE - MICROSECOND)))
-        return [self._slot(spell, word, slot) for word, slot in pairs if slot is not None]
+        return [self._slot(spell, word, slot, clocks) for word, slot in pairs if slot is not None]
 
-    def _slot(self, spell: Spell, word: str, slot: datetime) -> Evidence:
-        text = f"The slot {word} this minute: {when(slot, self.zone)}. {spell.marked(slot).note}".strip()
+    def _slot(self, spell: Spell, word: str, slot: datetime, clocks: Clocks) -> Evidence:
+        text = f"The slot {word} this minute: {when(slot, clocks)}. {spell.marked(slot).note}".strip()
         link = Link("explain.show", {"job_id": self.job.id, "at": slot.isoformat()})
         return Evidence(text, f"schedule of r{self.number}", None, slot, link)
 
@@ -163,10 +162,10 @@ def first(job: Job) -> JobRevision | None:
     return db.session.get(JobRevision, (job.id, 1))
 
 
-def deletion_of(job: Job, place: ZoneInfo) -> Evidence:
+def deletion_of(job: Job, clocks: Clocks) -> Evidence:
     """That the job is deleted: by whom, when, and whether that can be undone."""
     row = db.session.get(Deletion, job.deletion_id) if job.deletion_id else None
     by = f" by {row.actor}" if row else ""
-    at = f" on {when(job.deleted_at, place)}" if job.deleted_at else ""
+    at = f" on {when(job.deleted_at, clocks)}" if job.deleted_at else ""
     text = f"The job was deleted{by}{at}; its schedule asks for nothing any more."
     return Evidence(text, "deletions", Reason.DELETED, job.deleted_at, Link("deletions.index"))

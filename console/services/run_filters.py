@@ -12,7 +12,7 @@ from console.core.registry import registry
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db
-from console.services.views import RunFilter
+from console.services.run_views import RunFilter
 
 FEW_JOBS = 1000
 """Of so many jobs each one's runs are looked up by themselves; those of more are many, and soon found."""

@@ -1,105 +1,43 @@
-"""Heartbeats of schedulers and workers, and what live workers serve and offer."""
+"""The processes that were heard of late, and what live workers serve and offer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, or_, select
 
-from console.core.hops import THRESHOLDS, Clock, Surroundings, Thresholds, clock_of, light_of
+from console.core.explaining import Clocks, when
+from console.core.hops import Clock, Surroundings, clock_of, light_of
 from console.core.registry import registry
 from console.core.states import Beating, Light
 from console.db import pauses
 from console.db.operations import Heartbeat
 from console.db.pauses import PauseRow
-from console.db.session import db, reading, transaction
+from console.db.session import db, reading
 from console.queue import QueueUnavailable, queues
-from console.services.views import Component, Pulse
+from console.services import heartbeats
+from console.services.process_views import Component, Pulse
 
 LIVE_FOR = timedelta(seconds=15)
-LISTED_FOR = timedelta(hours=24)
-CRON_LISTED_FOR = timedelta(days=30)
 ORG = "org_id"
 ANOTHERS_CRON = "a cron of another org"
-_thresholds: Thresholds = THRESHOLDS
-
-
-def configure(seconds: Mapping[Beating, tuple[int, int]]) -> None:
-    """Sets the ages in seconds at which a kind of heartbeat turns yellow and red; others keep theirs."""
-    global _thresholds
-    given = {
-        kind: (timedelta(seconds=yellow), timedelta(seconds=red)) for kind, (yellow, red) in seconds.items()
-    }
-    _thresholds = {**THRESHOLDS, **given}
-
-
-def on_time(kind: Beating) -> timedelta:
-    """How old the last beat of this kind may be while its light is green."""
-    return _thresholds[kind][0]
-
-
-def thresholds() -> Thresholds:
-    """The ages at which the last beat of each kind turns its light yellow, and red."""
-    return _thresholds
-
-
-@dataclass(frozen=True)
-class Beat:
-    """What a process says of itself with each heartbeat; `pid` is its process id on `host`."""
-
-    kind: Beating
-    name: str
-    host: str
-    pid: int
-    started_at: datetime
-    queues: Sequence[str] = ()
-    tasks: Sequence[str] = ()
-    run_id: UUID | None = None
-    details: dict[str, object] = field(default_factory=dict)
-
-
-def beat(beat: Beat, *, now: datetime) -> None:
-    """Records a proof of life; raises `Unavailable`."""
-    values = {
-        "host": beat.host,
-        "pid": beat.pid,
-        "started_at": beat.started_at,
-        "beat_at": now,
-        "stopped_at": None,
-        "queues": list(beat.queues),
-        "tasks": list(beat.tasks),
-        "run_id": beat.run_id,
-        "details": beat.details,
-    }
-    statement = insert(Heartbeat).values(kind=beat.kind, name=beat.name, **values)
-    with transaction():
-        db.session.execute(statement.on_conflict_do_update(index_elements=["kind", "name"], set_=values))
-
-
-def stopped(kind: Beating, name: str, *, now: datetime) -> None:
-    """Records that a process ended in good order, and forgets those not seen for a day."""
-    with transaction():
-        mine = update(Heartbeat).where(Heartbeat.kind == kind, Heartbeat.name == name)
-        db.session.execute(mine.values(stopped_at=now, run_id=None))
-        db.session.execute(delete(Heartbeat).where(~_is_recent(now)))
-
-
-def _is_recent(now: datetime) -> ColumnElement[bool]:
-    """Heard within the last day; a cron within 30, for it may tick as seldom as once a day."""
-    is_cron = Heartbeat.kind == Beating.EXTERNAL_CRON
-    return or_(Heartbeat.beat_at > now - LISTED_FOR, and_(is_cron, Heartbeat.beat_at > now - CRON_LISTED_FOR))
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All processes that were seen of late, what the live ones can do, and which queues are paused."""
+    """All processes that were seen of late, what the live ones can do, and which queues are paused.
+
+    `clocks` are those on which instants are said, when others than the org's; `redis_is_up` is False only
+    for a caller who has asked.
+    """
 
     components: tuple[Component, ...]
     now: datetime
     pauses: Mapping[tuple[UUID, str], PauseRow] = field(default_factory=dict)
+    clocks: Clocks | None = None
+    redis_is_up: bool = True
 
     @property
     def live_workers(self) -> list[Component]:
@@ -121,18 +59,18 @@ class Fleet:
 
     @property
     def scheduler(self) -> Light:
-        return light_of(Beating.SCHEDULER, self.scheduler_age, _thresholds)
+        return light_of(Beating.SCHEDULER, self.scheduler_age, heartbeats.thresholds())
 
     @property
     def cron(self) -> Light | None:
         """The light of the external cron; None when there is none."""
         age = self.cron_age
-        return None if age is None else light_of(Beating.EXTERNAL_CRON, age, _thresholds)
+        return None if age is None else light_of(Beating.EXTERNAL_CRON, age, heartbeats.thresholds())
 
     @property
     def watcher(self) -> Light:
         """The light of what seals the trail and sends alerts; an external cron does that with each tick."""
-        light = light_of(Beating.WATCHER, self._age_of(Beating.WATCHER), _thresholds)
+        light = light_of(Beating.WATCHER, self._age_of(Beating.WATCHER), heartbeats.thresholds())
         return better(light, self.cron)
 
     @property
@@ -178,12 +116,13 @@ class Fleet:
             worker_silence=self.now - beat_at if beat_at else None,
             retry_at=retry_at,
             pause=self.pause_of(org_id, queue),
+            redis_is_up=self.redis_is_up,
         )
 
     def pause_of(self, org_id: UUID | None, queue: str) -> str | None:
         """By whom a queue is paused for this org, since when and why; None while it is not."""
         found = self.pauses.get((org_id, queue)) if org_id is not None else None
-        return pause_words(queue, found) if found else None
+        return pause_words(queue, found, self.clocks) if found else None
 
     def wait_of(self, org_id: UUID | None, queue: str) -> str | None:
         """Why a run queued now would not start: its queue is paused, or no live worker serves it."""
@@ -191,11 +130,12 @@ class Fleet:
         return self.pause_of(org_id, queue) or unserved
 
 
-def pause_words(queue: str, found: PauseRow) -> str:
+def pause_words(queue: str, found: PauseRow, clocks: Clocks | None = None) -> str:
     """`queue messages is paused by Ada since 22 Nov 14:02: the mail server is down`."""
-    since = found.paused_at.astimezone(ZoneInfo(found.timezone))
+    local = found.paused_at.astimezone(ZoneInfo(found.timezone))
+    since = when(found.paused_at, clocks) if clocks else f"{local.day} {local:%b %H:%M}"
     why = f": {found.note}" if found.note else ""
-    return f"queue {queue} is paused by {found.paused_by} since {since.day} {since:%b %H:%M}{why}"
+    return f"queue {queue} is paused by {found.paused_by} since {since}{why}"
 
 
 def is_live(item: Component) -> bool:
@@ -205,7 +145,7 @@ def is_live(item: Component) -> bool:
 def fleet(now: datetime, org_id: UUID | None = None) -> Fleet:
     """Reads the heartbeats inside the caller's transaction; crons are named to the org whose they are."""
     query = select(Heartbeat).where(
-        _is_recent(now),
+        heartbeats.is_recent(now),
         or_(Heartbeat.stopped_at.is_(None), Heartbeat.kind == "scheduler"),
     )
     rows = db.session.scalars(query.order_by(Heartbeat.kind, Heartbeat.name))
@@ -221,7 +161,7 @@ def _component(row: Heartbeat, now: datetime, org_id: UUID | None) -> Component:
         name=ANOTHERS_CRON if is_others else row.name,
         host=row.host,
         pid=row.pid,
-        light=light_of(kind, None if row.stopped_at else age, _thresholds),
+        light=light_of(kind, None if row.stopped_at else age, heartbeats.thresholds()),
         started_at=row.started_at,
         last_seen=row.beat_at,
         age=age,
@@ -248,16 +188,14 @@ def pulse(*, now: datetime, org_id: UUID | None = None) -> Pulse:
         )
     ticks = [item.last_seen for item in seen.components if item.kind is Beating.EXTERNAL_CRON]
     workers = len(seen.live_workers)
-    redis_is_up = _redis_is_up()
+    is_up = redis_is_up()
     return Pulse(
-        status=_worst(
-            better(seen.scheduler, seen.cron), Light.GREEN if workers and redis_is_up else Light.RED
-        ),
+        status=_worst(better(seen.scheduler, seen.cron), Light.GREEN if workers and is_up else Light.RED),
         last_seen=freshest,
         age=max(now - freshest, timedelta(0)) if freshest else None,
         scheduler=seen.scheduler,
         live_workers=workers,
-        redis_is_up=redis_is_up,
+        redis_is_up=is_up,
         components=seen.components,
         as_of=now,
         clock=seen.clock,
@@ -277,7 +215,8 @@ def _worst(*lights: Light) -> Light:
     return max(lights, key=order.index)
 
 
-def _redis_is_up() -> bool:
+def redis_is_up() -> bool:
+    """Whether Redis answers, which takes up to 2 s to find out when it hangs."""
     try:
         queues.ping()
     except QueueUnavailable:

@@ -11,12 +11,12 @@ from flask import Blueprint, Flask, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid
-from console.core.explaining import Link, Verdict
+from console.core.explaining import Link, Verdict, when
 from console.core.local_time import LOCAL, Twice, instant_of, twice_of
 from console.services import explain
 from console.web.answers import page
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 
 LONGEST = 60
 SPACED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
@@ -49,7 +49,7 @@ class Asked:
 def show(job_id: UUID) -> ResponseReturnValue:
     """Both answers; a minute that can't be read is named beside its field."""
     check_names(request.args, "at", "fold")
-    asked = _asked(explain.zone_of(actor(), job_id))
+    asked = _asked(explain.clocks_of(actor(), job_id).job)
     try:
         found = explain.page(actor(), job_id, asked.at, now=moment())
     except Invalid as error:
@@ -100,3 +100,4 @@ def address(link: Link | None) -> str | None:
 def register(app: Flask) -> None:
     """For the templates."""
     app.jinja_env.globals.update(link_url=address)
+    app.add_template_filter(when, "when")

@@ -12,18 +12,21 @@ from markupsafe import Markup, escape
 
 from console.core.permissions import Permission, why_not
 from console.core.registry import registry
+from console.core.spans import span_text
 from console.services import outbox
 from console.web.identity import moment, zone
 from console.web.pulse import heartbeat
 
 FAR = timedelta(hours=18)
 LATE = timedelta(seconds=60)
+MINUTE = 60
+HOUR = 3600
 JOINTS = re.compile(r"(?<=_)(?!_)|(?=@)")
 PATH_JOINTS = re.compile(r"(?<=_)(?!_)|(?<=\.)")
 
 
 def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """`in 4 min`, `5 min ago`, `tomorrow`, `Mon`, `28 Nov`. The browser's script has the same words."""
+    """`in 4 min`, `2 h 5 min ago`, `tomorrow`, `Mon`, `28 Nov`. The browser's script has the same words."""
     gap = instant - now
     if abs(gap) < FAR or instant.astimezone(zone).date() == now.astimezone(zone).date():
         return _near(gap.total_seconds())
@@ -33,14 +36,32 @@ def relative(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
 def _near(seconds: float) -> str:
     if -5 < seconds < 1:
         return "just now" if seconds < 0 else "now"
-    span = _span(abs(seconds))
-    return f"in {span}" if seconds > 0 else f"{span} ago"
+    said = span(abs(seconds))
+    return f"in {said}" if seconds > 0 else f"{said} ago"
 
 
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{int(seconds)} s"
-    return f"{int(seconds // 60)} min" if seconds < 3600 else f"{int(seconds // 3600)} h"
+def span(seconds: float, *, ticks: bool = False) -> str:
+    """`41 s`, `9 min`, `1 h 59 min`, `11 h`, `2 d 3 h`: short in a row, and never half an hour off.
+
+    With `ticks` it also has the seconds of the first ten minutes: `4 min 5 s`.
+    """
+    whole = int(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return (
+            _two(whole, MINUTE, "min", 1, "s") if ticks and whole < 10 * MINUTE else f"{whole // MINUTE} min"
+        )
+    if whole < 10 * HOUR:
+        return _two(whole, HOUR, "h", MINUTE, "min")
+    hours = (whole + HOUR // 2) // HOUR
+    return f"{hours} h" if hours < 48 else _two(hours, 24, "d", 1, "h")
+
+
+def _two(count: int, large: int, unit: str, small: int, lesser: str) -> str:
+    """A count in two units; of the lesser one only what there is."""
+    rest = count % large // small
+    return f"{count // large} {unit} {rest} {lesser}" if rest else f"{count // large} {unit}"
 
 
 def _far(local: datetime, now: datetime) -> str:
@@ -64,7 +85,7 @@ def due(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
     gap = now - instant
     if gap <= timedelta(0):
         return relative(instant, now, zone)
-    return "due now" if gap < LATE else f"{_span(gap.total_seconds())} late"
+    return "due now" if gap < LATE else f"{span(gap.total_seconds())} late"
 
 
 def clock(instant: datetime, now: datetime, zone: ZoneInfo) -> str:
@@ -103,8 +124,8 @@ def duration(span: timedelta | float) -> str:
 
 
 def elapsed(since: datetime, now: datetime) -> str:
-    """How long it has been going on, in whole seconds at first: `2 s`, `4 min`."""
-    return _span(max((now - since).total_seconds(), 0))
+    """How long it has been going on, with its seconds at first: `2 s`, `4 min 5 s`, `12 min`."""
+    return span(max((now - since).total_seconds(), 0), ticks=True)
 
 
 def pretty(value: Any) -> str:
@@ -135,7 +156,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(lambda instant: elapsed(instant, moment()), "elapsed")
     app.add_template_filter(lambda instant: instant.astimezone(UTC).isoformat(), "iso")
     app.add_template_filter(duration, "duration")
-    app.add_template_filter(_span, "span")
+    app.add_template_filter(lambda seconds: span_text(timedelta(seconds=seconds)), "span")
     app.add_template_filter(pretty, "pretty")
     app.add_template_filter(trail_value, "trail_value")
     app.add_template_filter(breakable, "breakable")

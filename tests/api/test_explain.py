@@ -23,7 +23,7 @@ def test_a_viewer_may_ask_about_now_and_about_any_minute(org: Org, daily: UUID) 
     assert now.status_code == 200 and now.json["at"] == now.json["as_of"]
     then = org.viewer.get(f"{path(daily)}/explain?at={quote('2031-05-01T07:00:30+00:00')}")
     assert (then.json["verdict"], then.json["at"]) == ("not_due", "2031-05-01T07:00:30+00:00")
-    assert "its slot of Thu 1 May 2031 07:00 (UTC) is to come" in then.json["summary"]
+    assert "its slot of Thu 1 May 2031 07:00 UTC (14:00 Asia/Bangkok) is to come" in then.json["summary"]
     assert set(then.json["evidence"][0]) == {"reason_code", "text", "at", "source", "url"}
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.core.explaining import MINUTE, lower, sentence, when
+from console.core.explaining import MINUTE, Clocks, lower, sentence, when, when_named
 from console.core.schedule import Schedule
 from console.core.slots import chain
 from console.core.spell import Spell
@@ -58,4 +58,17 @@ def test_words_begin_and_end_as_sentences_and_names_keep_their_letters() -> None
     assert lower("Ana@example.com got it.") == "Ana@example.com got it."
     assert lower("ValueError: boom") == "ValueError: boom" and lower("Redis is down.") == "Redis is down."
     assert lower("A run waits.") == "a run waits."
-    assert when(SINCE, BERLIN) == "Tue 1 Jan 2030 01:00:30"
+
+
+def test_an_instant_is_said_twice_where_the_job_and_its_org_have_other_clocks() -> None:
+    lagos, utc = ZoneInfo("Africa/Lagos"), ZoneInfo("UTC")
+    summer = datetime(2030, 7, 1, 22, 30, tzinfo=UTC)
+    assert when(SINCE, Clocks(BERLIN, BERLIN)) == "Tue 1 Jan 2030 01:00:30"
+    assert when(SINCE, Clocks(BERLIN, utc)) == "Tue 1 Jan 2030 01:00:30 Europe/Berlin (00:00:30 UTC)"
+    assert when(SINCE, Clocks(BERLIN, lagos)) == "Tue 1 Jan 2030 01:00:30", "in winter they agree"
+    assert (
+        when(summer, Clocks(BERLIN, lagos))
+        == "Tue 2 Jul 2030 00:30 Europe/Berlin (Mon 1 Jul 2030 23:30 Africa/Lagos)"
+    )
+    assert when_named(SINCE, Clocks(BERLIN, lagos)) == "Tue 1 Jan 2030 01:00:30 (Europe/Berlin)"
+    assert when_named(SINCE, Clocks(BERLIN, utc)).endswith("Europe/Berlin (00:00:30 UTC)")

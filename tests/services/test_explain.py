@@ -3,6 +3,7 @@
 The clock is passed in. What takes processes that die stands in `tests/system/test_explain.py`.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,29 +16,31 @@ from sqlalchemy import text
 
 from console.core.errors import Invalid, NotFound
 from console.core.explaining import Explanation, Verdict
-from console.core.registry import registry
 from console.core.settings import Settings
-from console.core.states import JobStatus, Role, RunState
+from console.core.states import Beating, JobStatus, Role, RunState
 from console.db.session import db
+from console.plugins.messages import events
 from console.plugins.messages import settings as message_settings
+from console.plugins.messages.event_shape import EventChange
 from console.plugins.messages.settings import SettingsChange, TypeChange
 from console.queue import queues
 from console.services import (
     deletions,
     edits,
-    execution,
     explain,
+    heartbeats,
     jobs,
+    losing,
     queue_pauses,
     resolving,
     retention,
     run_control,
     runs,
-    workers,
 )
 from console.services.approvals import ApprovalRequested
-from console.services.edits import Change
-from console.services.views import JobView, RunFilter, RunView
+from console.services.changes import Change
+from console.services.run_views import RunFilter, RunView
+from console.services.views import JobView
 from console.worker import execute
 from tests import factories
 from tests.factories import NOON, OrgOf
@@ -69,20 +72,34 @@ def said(found: Explanation) -> str:
     return " ".join([found.summary, *(item.text for item in found.evidence)])
 
 
-def expect(found: Explanation, verdict: Verdict, reasons: list[str], *words: str) -> None:
-    """The verdict, all codes in their order, and the words in the answer, the first in its summary."""
+def expect(
+    found: Explanation,
+    verdict: Verdict,
+    reasons: list[str],
+    *words: str,
+    source: str,
+    revision: int | None = 1,
+) -> None:
+    """The verdict; all codes in their order; the words in the answer, the first in its summary.
+
+    `source` is where the decisive piece is recorded (of a run, a task or an id only the begin is given);
+    `revision` is the one that was in force, None before the job was made.
+    """
     assert (found.verdict, codes(found)) == (verdict, reasons), said(found)
     for word in words:
         assert word in said(found)
     assert words[0] in found.summary
+    assert found.evidence[0].source.startswith(source), found.evidence[0]
+    in_force = re.findall(r"\br(\d+) (?:is|was) in force", " ".join(item.text for item in found.evidence))
+    assert [int(number) for number in in_force] == ([] if revision is None else [revision]), said(found)
     assert all(item.text.endswith((".", "?", "!", "…")) and item.source for item in found.evidence), said(
         found
     )
 
 
 def daily(of: OrgOf, task: str = "tests.tasks.succeed", **fields: Any) -> JobView:
-    given = {"schedule": DAILY, "timezone": "UTC", "name": "Sweep the stage", **fields}
-    return factories.job(of, task, now=NOON, **given)
+    given = {"schedule": DAILY, "timezone": "UTC", "name": "Sweep the stage", "now": NOON, **fields}
+    return factories.job(of, task, **given)
 
 
 def alive(at: datetime) -> None:
@@ -126,6 +143,7 @@ def test_it_ran_on_time(app: APIFlask, org: OrgOf) -> None:
         decided,
         "started +1.00 s",
         "r1 was in force: daily at 13:00 (UTC)",
+        source="run ",
     )
     assert found.evidence[0].source == f"run {only_run(org, job, SLOT).id}"
     assert found.evidence[-1].text == "The slot after this minute: Thu 3 Jan 2030 13:00."
@@ -135,7 +153,14 @@ def test_it_ran_and_failed(app: APIFlask, org: OrgOf) -> None:
     job = daily(org, "tests.tasks.explode")
     one_pass(SLOT)
     assert executed(app, only_run(org, job, SLOT), SLOT) is RunState.FAILED
-    expect(ask(org, job, SLOT, now=SLOT + HOUR), Verdict.RAN, ["EXCEPTION"], "The run failed", "boom")
+    expect(
+        ask(org, job, SLOT, now=SLOT + HOUR),
+        Verdict.RAN,
+        ["EXCEPTION"],
+        "The run failed",
+        "boom",
+        source="run ",
+    )
 
 
 def test_it_was_not_due_and_somebody_asked_for_it(app: APIFlask, org: OrgOf) -> None:
@@ -144,7 +169,7 @@ def test_it_was_not_due_and_somebody_asked_for_it(app: APIFlask, org: OrgOf) -> 
     executed(app, run, SLOT + 10 * MINUTE)
     found = ask(org, job, SLOT + 10 * MINUTE, now=SLOT + HOUR)
     asked = "It was not due; ana@northside.example asked for it (manual)"
-    expect(found, Verdict.RAN, [], asked, "The slot before this minute: Wed 2 Jan 2030 13:00.")
+    expect(found, Verdict.RAN, [], asked, "The slot before this minute: Wed 2 Jan 2030 13:00.", source="run ")
 
 
 def test_a_dry_run_is_no_run(org: OrgOf) -> None:
@@ -157,6 +182,7 @@ def test_a_dry_run_is_no_run(org: OrgOf) -> None:
         [],
         "It was not due: r1 was in force, by which it runs only by hand",
         "As a dry run, which changes nothing",
+        source="run ",
     )
 
 
@@ -184,10 +210,15 @@ def test_it_ran_late_because_the_scheduler_was_away(app: APIFlask, org: OrgOf) -
         ["SCHEDULER_DOWN"],
         "It ran 45 min late",
         "no scheduler came to it sooner (catch-up latest)",
+        source="run ",
     )
     later = ask(org, job, back, now=back + MINUTE)
     expect(
-        later, Verdict.LATE, ["SCHEDULER_DOWN"], "It ran 45 min late, for its slot of Wed 2 Jan 2030 13:00"
+        later,
+        Verdict.LATE,
+        ["SCHEDULER_DOWN"],
+        "It ran 45 min late, for its slot of Wed 2 Jan 2030 13:00",
+        source="run ",
     )
 
 
@@ -205,7 +236,7 @@ def test_it_was_missed_by_its_catch_up_policy(org: OrgOf, policy: dict[str, Any]
     before = ask(org, job, now=late)
     assert before.verdict is Verdict.LATE and words in said(before), "it is foretold while it is undecided"
     one_pass(late)
-    expect(ask(org, job, SLOT, now=late), Verdict.MISSED, ["OUTSIDE_CATCHUP_WINDOW"], words)
+    expect(ask(org, job, SLOT, now=late), Verdict.MISSED, ["OUTSIDE_CATCHUP_WINDOW"], words, source="run ")
 
 
 def test_it_was_skipped_because_the_run_before_was_still_active(org: OrgOf) -> None:
@@ -216,7 +247,13 @@ def test_it_was_skipped_because_the_run_before_was_still_active(org: OrgOf) -> N
     one_pass(SLOT + HOUR)
     now = SLOT + HOUR + SECOND
     found = ask(org, job, SLOT + HOUR, now=now)
-    expect(found, Verdict.SKIPPED, ["OVERLAP"], "the run before it was still active (overlap skip)")
+    expect(
+        found,
+        Verdict.SKIPPED,
+        ["OVERLAP"],
+        "the run before it was still active (overlap skip)",
+        source="run ",
+    )
     assert "On its way in this minute: a run asked for on Wed 2 Jan 2030 13:00." in said(found)
     assert f"run {first.id}" in [item.source for item in found.evidence]
     alive(now)
@@ -227,7 +264,20 @@ def test_it_was_skipped_because_the_run_before_was_still_active(org: OrgOf) -> N
         ["WORKER_LOST", "OVERLAP"],
         "A run is going on since Wed 2 Jan 2030 13:00 on w",
         "Due now, it would be skipped",
+        source="run ",
     )
+
+
+def test_a_click_runs_a_paused_job_that_only_clicks_start_and_the_answer_says_so(org: OrgOf) -> None:
+    alive(NOON)
+    job = factories.job(org, now=NOON)
+    edits.set_paused(org.admin, job.id, True, note="the hall is closed", now=NOON)
+    present = ask(org, job, now=NOON)
+    assert present.verdict is Verdict.NOT_DUE
+    assert codes(present) == ["PAUSED"]
+    words = "tests on Wed 2 Jan 2030 12:00: “the hall is closed”. A click runs it all the same; as a job that"
+    assert words in said(present)
+    assert factories.run(org, job, now=NOON).state is RunState.QUEUED
 
 
 def test_it_was_skipped_because_it_was_paused_and_the_note_says_why(org: OrgOf) -> None:
@@ -235,12 +285,35 @@ def test_it_was_skipped_because_it_was_paused_and_the_note_says_why(org: OrgOf) 
     edits.set_paused(org.admin, job.id, True, note="the hall is closed", now=NOON)
     one_pass(SLOT)
     found = ask(org, job, SLOT, now=SLOT)
-    expect(found, Verdict.SKIPPED, ["PAUSED"], "the job was paused when it came due", "the hall is closed")
+    expect(
+        found,
+        Verdict.SKIPPED,
+        ["PAUSED"],
+        "the job was paused when it came due",
+        "the hall is closed",
+        source="run ",
+        revision=2,
+    )
     present = ask(org, job, now=SLOT)
     words = "the job was paused by tests on Wed 2 Jan 2030 12:00: “the hall is closed”"
-    expect(present, Verdict.BLOCKED, ["PAUSED"], words, "Due now, it would be skipped")
+    expect(
+        present,
+        Verdict.BLOCKED,
+        ["PAUSED"],
+        words,
+        "Due now, it would be skipped",
+        source="revision r2",
+        revision=2,
+    )
     tomorrow = ask(org, job, SLOT + DAY, now=SLOT)
-    expect(tomorrow, Verdict.BLOCKED, ["PAUSED"], "It would not run then: the job was paused by tests")
+    expect(
+        tomorrow,
+        Verdict.BLOCKED,
+        ["PAUSED"],
+        "It would not run then: the job was paused by tests",
+        source="revision r2",
+        revision=2,
+    )
 
 
 def test_it_was_stopped_before_it_began(org: OrgOf) -> None:
@@ -253,6 +326,7 @@ def test_it_was_stopped_before_it_began(org: OrgOf) -> None:
         ["STOPPED_BY_OPERATOR"],
         "The run was stopped",
         "tests",
+        source="run ",
     )
 
 
@@ -277,6 +351,8 @@ def test_the_revision_in_force_then_decides_and_not_the_one_of_today(app: APIFla
         words,
         "“the show begins later”",
         "The slot before this minute: Wed 2 Jan 2030 15:15.",
+        source="revision r2",
+        revision=2,
     )
     assert found.evidence[0].source == "revision r2"
 
@@ -284,15 +360,27 @@ def test_the_revision_in_force_then_decides_and_not_the_one_of_today(app: APIFla
 def test_before_it_was_made_there_is_no_record(org: OrgOf) -> None:
     found = ask(org, daily(org), NOON - DAY, now=SLOT)
     words = "Unknown, no record: the job did not exist yet; it was made by tests on Wed 2 Jan 2030 12:00"
-    expect(found, Verdict.UNKNOWN, [], words)
+    expect(found, Verdict.UNKNOWN, [], words, source="revision r1", revision=None)
 
 
 def test_a_minute_to_come_is_planned_or_not(org: OrgOf) -> None:
     job = daily(org)
     found = ask(org, job, SLOT + DAY, now=SLOT)
-    expect(found, Verdict.NOT_DUE, [], "Not due yet; its slot of Thu 3 Jan 2030 13:00 (UTC) is to come")
+    expect(
+        found,
+        Verdict.NOT_DUE,
+        [],
+        "Not due yet; its slot of Thu 3 Jan 2030 13:00 (UTC) is to come",
+        source="schedule of r1",
+    )
     found = ask(org, job, SLOT + DAY + HOUR, now=SLOT)
-    expect(found, Verdict.NOT_DUE, [], "It will not be due then: by r1 it runs daily at 13:00 (UTC)")
+    expect(
+        found,
+        Verdict.NOT_DUE,
+        [],
+        "It will not be due then: by r1 it runs daily at 13:00 (UTC)",
+        source="revision r1",
+    )
     with pytest.raises(Invalid) as caught:
         ask(org, job, datetime(9999, 1, 1, tzinfo=UTC), now=SLOT)
     assert list(caught.value.fields) == ["at"]
@@ -304,17 +392,23 @@ def test_with_nothing_in_the_way_it_says_when_it_comes_next(org: OrgOf) -> None:
     words = "Nothing stands in the way. It is due next on Wed 2 Jan 2030 13:00 (UTC)"
     alive(NOON + MINUTE)
     expect(
-        ask(org, daily(org), now=NOON + MINUTE), Verdict.NOT_DUE, [], words, "Due now, it would run at once."
+        ask(org, daily(org), now=NOON + MINUTE),
+        Verdict.NOT_DUE,
+        [],
+        words,
+        "Due now, it would run at once.",
+        source="policies of r1",
     )
     assert found.is_present
+    assert (found.word, found.verdict.label) == ("Clear", "Not due")
 
 
 def test_daylight_saving_is_told_where_it_moves_a_slot(org: OrgOf) -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    job = daily(org, schedule={"type": "daily", "hour": 2, "minute": 30}, timezone="Europe/Berlin")
     spring = datetime(2030, 3, 31, 3, 0, tzinfo=berlin).astimezone(UTC)
     now = datetime(2030, 10, 28, tzinfo=UTC)
-    change_next(job, spring)
+    half_past_two = {"type": "daily", "hour": 2, "minute": 30}
+    job = daily(org, schedule=half_past_two, timezone="Europe/Berlin", now=spring - 12 * HOUR)
     one_pass(spring)
     found = ask(org, job, spring, now=spring)
     expect(
@@ -323,6 +417,8 @@ def test_daylight_saving_is_told_where_it_moves_a_slot(org: OrgOf) -> None:
         [],
         "A run is queued",
         "02:30 doesn't exist on this day; it runs right after the jump.",
+        "Its slot of Sun 31 Mar 2030 03:00 Europe/Berlin (01:00 UTC) was decided by s",
+        source="run ",
     )
     second = datetime(2030, 10, 27, 2, 30, tzinfo=berlin, fold=1).astimezone(UTC)
     found = ask(org, job, second, now=now)
@@ -332,13 +428,8 @@ def test_daylight_saving_is_told_where_it_moves_a_slot(org: OrgOf) -> None:
         [],
         "It was not due",
         "02:30 comes twice on this day; it runs once, the first time.",
+        source="run ",
     )
-
-
-def change_next(job: JobView, at: datetime) -> None:
-    """As if the scheduler had come so far."""
-    db.session.execute(text("UPDATE jobs SET next_run_at = :at WHERE id = :id"), {"at": at, "id": job.id})
-    db.session.commit()
 
 
 # Undecided, no record ------------------------------------------------------------------------------
@@ -354,6 +445,7 @@ def test_a_slot_that_nobody_decides_waits_for_the_scheduler(org: OrgOf) -> None:
         ["SCHEDULER_DOWN"],
         "is not decided yet, 10 min after its time: the scheduler is down",
         "scheduler-1 was last heard on Wed 2 Jan 2030 13:00, 10 min ago",
+        source="heartbeat of scheduler-1",
     )
     factories.live_worker(now=now)
     present = ask(org, job, now=now)
@@ -363,20 +455,29 @@ def test_a_slot_that_nobody_decides_waits_for_the_scheduler(org: OrgOf) -> None:
         ["SCHEDULER_DOWN"],
         "is not decided yet, 10 min after its time. The scheduler is down",
         "r1 is in force",
+        source="jobs",
     )
     alive(now)
-    expect(ask(org, job, SLOT, now=now), Verdict.LATE, [], "is not decided yet", "A scheduler is alive.")
-    workers.stopped(workers.Beating.SCHEDULER, "scheduler-1", now=now)
+    expect(
+        ask(org, job, SLOT, now=now),
+        Verdict.LATE,
+        [],
+        "is not decided yet",
+        "A scheduler is alive.",
+        source="jobs",
+    )
+    heartbeats.stopped(Beating.SCHEDULER, "scheduler-1", now=now)
     assert "scheduler-1 was stopped on Wed 2 Jan 2030 13:10" in said(ask(org, job, now=now))
 
 
 def test_an_external_cron_is_waited_for_without_a_complaint(org: OrgOf) -> None:
-    db.session.execute(text("DELETE FROM heartbeats WHERE kind = 'scheduler'"))
-    db.session.commit()
+    heartbeats.stopped(Beating.SCHEDULER, "scheduler-1", now=SLOT - 2 * MINUTE)
     tick(org, SLOT - MINUTE)
     job = daily(org)
     found = ask(org, job, SLOT, now=SLOT + 5 * SECOND)
-    expect(found, Verdict.WAITING, [], "Slots are decided by the external cron, at its next tick")
+    expect(
+        found, Verdict.WAITING, [], "Slots are decided by the external cron, at its next tick", source="jobs"
+    )
 
 
 def test_what_was_cleaned_up_is_unknown(app: APIFlask, org: OrgOf) -> None:
@@ -389,7 +490,7 @@ def test_what_was_cleaned_up_is_unknown(app: APIFlask, org: OrgOf) -> None:
     assert retention.delete_runs(org.id, before=SLOT + HOUR, limit=10) == 1
     found = ask(org, job, SLOT, now=SLOT + 2 * DAY)
     words = "no record: its slot of Wed 2 Jan 2030 13:00 came by the schedule in force, and no run"
-    expect(found, Verdict.UNKNOWN, [], words, "the oldest is of Thu 3 Jan 2030 13:00")
+    expect(found, Verdict.UNKNOWN, [], words, "the oldest is of Thu 3 Jan 2030 13:00", source="runs")
 
 
 def all_runs(of: OrgOf, job: JobView, now: datetime) -> list[RunView]:
@@ -400,14 +501,32 @@ def test_a_deleted_job_is_explained_and_one_that_came_back_knows_when_it_was_awa
     job = daily(org, name="Strike the set")
     jobs.delete(org.admin, job.id, now=NOON + MINUTE)
     found = ask(org, job, SLOT, now=SLOT)
-    expect(found, Verdict.BLOCKED, ["DELETED"], "The job was deleted by tests on Wed 2 Jan 2030 12:01")
-    expect(ask(org, job, now=SLOT), Verdict.BLOCKED, ["DELETED"], "the job was deleted by tests")
-    expect(ask(org, job, SLOT + DAY, now=SLOT), Verdict.BLOCKED, ["DELETED"], "The job was deleted by tests")
+    expect(
+        found,
+        Verdict.BLOCKED,
+        ["DELETED"],
+        "The job was deleted by tests on Wed 2 Jan 2030 12:01",
+        source="deletions",
+    )
+    expect(
+        ask(org, job, now=SLOT),
+        Verdict.BLOCKED,
+        ["DELETED"],
+        "the job was deleted by tests",
+        source="deletions",
+    )
+    expect(
+        ask(org, job, SLOT + DAY, now=SLOT),
+        Verdict.BLOCKED,
+        ["DELETED"],
+        "The job was deleted by tests",
+        source="deletions",
+    )
     (gone,) = deletions.recent(org.admin, now=SLOT)
     assert gone.id
     deletions.undo(org.admin, gone.id, now=SLOT + HOUR)
     words = "tests deleted it on Wed 2 Jan 2030 12:01, and tests brought it back on Wed 2 Jan 2030 14:00"
-    expect(ask(org, job, SLOT, now=SLOT + 2 * HOUR), Verdict.BLOCKED, ["DELETED"], words)
+    expect(ask(org, job, SLOT, now=SLOT + 2 * HOUR), Verdict.BLOCKED, ["DELETED"], words, source="deletions")
     assert ask(org, job, SLOT + 90 * MINUTE, now=SLOT + 2 * HOUR).verdict is Verdict.NOT_DUE
 
 
@@ -424,12 +543,14 @@ def test_a_run_that_is_held_says_for_what_and_until_when(org: OrgOf) -> None:
         [],
         "A run is held: it waits for its own time to start (jitter) (Wed 2 Jan 2030 13:",
         "jitter up to 1 h",
+        source="run ",
     )
     expect(
         ask(org, jittered, now=SLOT + SECOND),
         Verdict.WAITING,
         ["OVERLAP"],
         "waits for its own time to start",
+        source="run ",
     )
 
 
@@ -445,6 +566,7 @@ def test_a_run_that_waits_for_the_one_before_names_the_policy(org: OrgOf) -> Non
         ["OVERLAP"],
         "A run is held: it waits for the run before it to end",
         "(overlap buffer_one)",
+        source="run ",
     )
     end(claim, SLOT + HOUR + SECOND)
 
@@ -458,6 +580,7 @@ def test_a_run_that_was_asked_for_later_waits_for_its_time(org: OrgOf) -> None:
         Verdict.WAITING,
         [],
         "A run is held: it waits for the time that was asked for (Wed 2 Jan 2030 14:00)",
+        source="run ",
     )
     assert "waits for the time that was asked for" in said(ask(org, job, SLOT + HOUR, now=SLOT + SECOND))
 
@@ -473,6 +596,7 @@ def test_a_run_between_two_attempts_says_what_failed_and_when_it_goes_on(app: AP
         ["EXCEPTION"],
         "Attempt 1 of 3 failed",
         "the next attempt is due on Wed 2 Jan 2030 13:00:02",
+        source="run ",
     )
 
 
@@ -480,11 +604,11 @@ def test_a_run_in_a_paused_queue_waits_and_names_who_paused_it(org: OrgOf) -> No
     job = daily(org)
     queue_pauses.pause(org.admin, "default", "the printer is on fire", now=NOON)
     present = ask(org, job, now=SLOT - MINUTE)
-    words = "queue default is paused by tests since 2 Jan 12:00: the printer is on fire"
+    words = "queue default is paused by tests since Wed 2 Jan 2030 12:00: the printer is on fire"
     factories.live_scheduler(now=SLOT - MINUTE)
     factories.live_worker(now=SLOT - MINUTE)
     present = ask(org, job, now=SLOT - MINUTE)
-    expect(present, Verdict.BLOCKED, ["QUEUE_PAUSED"], words)
+    expect(present, Verdict.BLOCKED, ["QUEUE_PAUSED"], words, source="queue pauses")
     one_pass(SLOT)
     alive(SLOT)
     expect(
@@ -492,6 +616,7 @@ def test_a_run_in_a_paused_queue_waits_and_names_who_paused_it(org: OrgOf) -> No
         Verdict.WAITING,
         ["QUEUE_PAUSED"],
         f"A run is queued since Wed 2 Jan 2030 13:00: {words}",
+        source="run ",
     )
 
 
@@ -503,13 +628,14 @@ def test_a_lost_run_is_unknown_until_a_person_settles_it(org: OrgOf) -> None:
     one_pass(SLOT)
     run = only_run(org, job, SLOT)
     claim = start(run.id, SLOT)
-    execution.lose(claim, detail="Nothing was heard of its worker for 20 s.", now=SLOT + MINUTE)
+    losing.lose(claim, detail="Nothing was heard of its worker for 20 s.", now=SLOT + MINUTE)
     found = ask(org, job, SLOT, now=SLOT + HOUR)
     expect(
         found,
         Verdict.UNKNOWN,
         ["OUTCOME_UNKNOWN"],
         "Nobody knows whether the run took effect: Nothing was heard of its worker for 20 s",
+        source="run ",
     )
     resolving.resolve(org.admin, run.id, succeeded=True, note="the stage is clean", now=SLOT + HOUR)
     settled = ask(org, job, SLOT, now=SLOT + HOUR)
@@ -522,7 +648,7 @@ def test_a_lost_run_is_unknown_until_a_person_settles_it(org: OrgOf) -> None:
 # What stands in the way ----------------------------------------------------------------------------
 
 
-def test_who_would_execute_it_is_looked_at(org: OrgOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_would_execute_it_is_looked_at(org: OrgOf) -> None:
     job, other = daily(org), daily(org, "tests.tasks.on_another_queue", key="other")
     factories.live_worker(now=SLOT, tasks=["tests.tasks.mark"])
     found = ask(org, job, now=SLOT - SECOND)
@@ -531,6 +657,7 @@ def test_who_would_execute_it_is_looked_at(org: OrgOf, monkeypatch: pytest.Monke
         Verdict.BLOCKED,
         ["NOT_REGISTERED"],
         "no live worker offers tests.tasks.succeed; alive is worker-1",
+        source="heartbeats of workers",
     )
     factories.live_worker(now=SLOT, queues=["default"])
     found = ask(org, other, now=SLOT - SECOND)
@@ -538,37 +665,46 @@ def test_who_would_execute_it_is_looked_at(org: OrgOf, monkeypatch: pytest.Monke
         found,
         Verdict.BLOCKED,
         ["NO_LIVE_WORKER"],
-        "no live worker serves queue elsewhere; alive is worker-1. A run would wait",
+        "no live worker serves queue elsewhere; alive is worker-1.",
+        source="heartbeats of workers",
     )
-    monkeypatch.delitem(registry._tasks, "tests.tasks.succeed")
-    found = ask(org, job, now=SLOT - SECOND)
-    expect(found, Verdict.BLOCKED, ["NOT_REGISTERED"], "the console itself does not know tests.tasks.succeed")
 
 
 def test_without_redis_a_run_is_recorded_and_waits(org: OrgOf, settings: Settings) -> None:
     job = daily(org)
+    factories.live_scheduler(now=SLOT + MINUTE)  # of its worker nothing was heard for a minute
     queues.configure(DEAD_REDIS)
     try:
         found = ask(org, job, now=SLOT - SECOND)
+        silent = ask(org, factories.job(org, now=NOON), now=SLOT + MINUTE)
     finally:
         queues.configure(settings.redis_url)
     expect(
         found,
         Verdict.BLOCKED,
         [],
-        "Redis can't be reached; a run is recorded, and queued when Redis is back",
+        "Redis can't be reached. A run is queued when Redis is back",
+        "until then it can't be known which workers are alive",
+        source="Redis",
     )
+    expect(silent, Verdict.BLOCKED, [], "Redis can't be reached", source="Redis")
 
 
 def test_a_critical_task_names_the_second_person_and_who_asked(org: OrgOf) -> None:
     job = factories.job(org, "tests.tasks.critical", now=NOON)
     found = ask(org, job, now=SLOT)
-    expect(found, Verdict.BLOCKED, ["APPROVAL_REQUIRED"], "a click asks for the approval of a second person")
+    expect(
+        found,
+        Verdict.BLOCKED,
+        ["APPROVAL_REQUIRED"],
+        "a click asks for the approval of a second person",
+        source="approvals",
+    )
     with pytest.raises(ApprovalRequested):
         factories.run(org, job, actor=factories.person(org, email="lee@northside.example"), now=SLOT)
     pending = ask(org, job, now=SLOT + SECOND)
     words = "lee@northside.example asked on Wed 2 Jan 2030 13:00, and it waits for a decision until"
-    expect(pending, Verdict.BLOCKED, ["APPROVAL_REQUIRED"], words)
+    expect(pending, Verdict.BLOCKED, ["APPROVAL_REQUIRED"], words, source="approvals")
     assert pending.evidence[0].link and pending.evidence[0].link.endpoint == "approvals.index"
 
 
@@ -577,18 +713,31 @@ def test_what_a_run_requires_and_what_the_rules_say_come_with_their_inputs(org: 
         org, "tests.tasks.needs_recipient", now=NOON, schedule={"type": "once", "at": SLOT.isoformat()}
     )
     found = ask(org, lacking, now=SLOT - SECOND)
-    expect(found, Verdict.BLOCKED, ["MISSING_RECIPIENT"], "there is nobody to send it to")
-    weekdays = daily(org, "tests.tasks.weekdays_only", key="weekdays")
+    expect(
+        found,
+        Verdict.BLOCKED,
+        ["MISSING_RECIPIENT"],
+        "there is nobody to send it to",
+        source="what Needs recipient requires",
+    )
+    friday = SATURDAY - DAY + 2 * HOUR
+    weekdays = daily(org, "tests.tasks.weekdays_only", key="weekdays", now=friday)
     alive(SATURDAY)
-    change_next(weekdays, SATURDAY + HOUR)
     found = ask(org, weekdays, now=SATURDAY)
-    expect(found, Verdict.BLOCKED, ["WEEKEND"], "the send date falls on a weekend")
-    foretold = ask(org, weekdays, SATURDAY + HOUR, now=SATURDAY - DAY)
+    expect(
+        found,
+        Verdict.BLOCKED,
+        ["WEEKEND"],
+        "the send date falls on a weekend",
+        source="rules of Weekdays only",
+    )
+    foretold = ask(org, weekdays, SATURDAY + HOUR, now=friday)
     expect(
         foretold,
         Verdict.NOT_DUE,
         ["WEEKEND"],
         "As things stand it would be skipped then: The send date falls on a weekend.",
+        source="rules of Weekdays only",
     )
     one_pass(SATURDAY + HOUR)
     expect(
@@ -596,6 +745,7 @@ def test_what_a_run_requires_and_what_the_rules_say_come_with_their_inputs(org: 
         Verdict.SKIPPED,
         ["WEEKEND"],
         "It was skipped: the send date falls on a weekend.",
+        source="run ",
     )
 
 
@@ -622,7 +772,7 @@ def test_each_rule_of_messages_is_named_with_its_inputs_and_where_to_change_them
         ("DISABLED_TYPE", "of the type Init is off", "message_settings.show",
          lambda: message_settings.save_type(admin, INIT, TypeChange(enabled=True), now=NOON)),
         ("HAS_LOAD_IN_TIME", "the load-in time of “Hamlet” is known: Fri 1 Feb 2030 09:30", "events.edit",
-         lambda: sql("UPDATE events SET load_in_at = NULL")),
+         lambda: events.edit(admin, about, EventChange(load_in_at=None), now=NOON)),
         ("WEEKEND", "it is Saturday in UTC, and by the weekend rule", "message_settings.show",
          lambda: message_settings.save(admin, SettingsChange(weekend_rule="none"), now=NOON)),
         ("DUPLICATE", f"{ANA} already got the message of the type Init", "jobs.show", lambda: None),
@@ -631,7 +781,7 @@ def test_each_rule_of_messages_is_named_with_its_inputs_and_where_to_change_them
     for code, words, where, away in steps:
         job = due(org, about, INIT)
         found = ask(org, job, now=SATURDAY - SECOND)
-        expect(found, Verdict.BLOCKED, [code], words)
+        expect(found, Verdict.BLOCKED, [code], words, source="rules of Send message")
         assert found.evidence[0].link and found.evidence[0].link.endpoint == where
         one_pass(SATURDAY)
         then = ask(org, job, SATURDAY, now=SATURDAY + SECOND)
@@ -639,17 +789,18 @@ def test_each_rule_of_messages_is_named_with_its_inputs_and_where_to_change_them
         away()
 
 
-def sql(statement: str) -> None:
-    db.session.execute(text(statement))
-    db.session.commit()
-
-
 def test_a_message_without_a_recipient_leads_to_its_event(org: OrgOf) -> None:
     about = event(org, contact_email=None)
     job = due(org, about, recipient=None)
     alive(SATURDAY)
     found = ask(org, job, now=SATURDAY - SECOND)
-    expect(found, Verdict.BLOCKED, ["MISSING_RECIPIENT"], "“Hamlet” has no contact address")
+    expect(
+        found,
+        Verdict.BLOCKED,
+        ["MISSING_RECIPIENT"],
+        "“Hamlet” has no contact address",
+        source="what Send message requires",
+    )
     assert found.evidence[0].link and found.evidence[0].link.endpoint == "events.edit"
     one_pass(SATURDAY)
     then = ask(org, job, SATURDAY, now=SATURDAY)
@@ -663,10 +814,22 @@ def test_a_message_that_was_marked_or_paused_says_by_whom(org: OrgOf) -> None:
     edits.edit(org.admin, marked.id, Change(status=JobStatus.SENT, note="by phone"), now=NOON + HOUR)
     found = ask(org, marked, now=SATURDAY - SECOND)
     expect(
-        found, Verdict.BLOCKED, ["ALREADY_SENT"], "this message was already sent (marked as sent by tests)"
+        found,
+        Verdict.BLOCKED,
+        ["ALREADY_SENT"],
+        "this message was already sent (marked as sent by tests)",
+        source="revision r2",
+        revision=2,
     )
     then = ask(org, marked, SATURDAY, now=SATURDAY + HOUR)
-    expect(then, Verdict.NOT_DUE, [], "It was over: tests marked it as sent in r2")
+    expect(
+        then,
+        Verdict.NOT_DUE,
+        [],
+        "It was over: tests marked it as sent in r2",
+        source="revision r2",
+        revision=2,
+    )
     paused = due(org, about, recipient="lee@northside.example")
     edits.set_paused(org.admin, paused.id, True, note="wait for the cast", now=NOON)
     one_pass(SATURDAY)
@@ -677,6 +840,8 @@ def test_a_message_that_was_marked_or_paused_says_by_whom(org: OrgOf) -> None:
         ["PAUSED"],
         "It was paused when its time came, and waits to be resumed",
         "“wait for the cast”",
+        source="revision r2",
+        revision=2,
     )
 
 
@@ -714,13 +879,20 @@ def test_a_message_that_went_out_before_its_time_is_over_at_it(app: APIFlask, or
     job = factories.job(org, now=NOON, schedule={"type": "once", "at": SATURDAY.isoformat()})
     executed(app, factories.run(org, job, now=SLOT), SLOT)
     ahead = ask(org, job, SATURDAY, now=SLOT + HOUR)
-    expect(ahead, Verdict.NOT_DUE, [], "It will not be due then: it is sent, and nothing is to come")
+    expect(
+        ahead,
+        Verdict.NOT_DUE,
+        [],
+        "It will not be due then: it is sent, and nothing is to come",
+        source="revision r1",
+    )
     then = ask(org, job, SATURDAY, now=SATURDAY + HOUR)
     expect(
         then,
         Verdict.NOT_DUE,
         [],
         "It was over before: its run ended on Wed 2 Jan 2030 13:00, and it runs once",
+        source="run ",
     )
 
 
