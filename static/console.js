@@ -5,6 +5,12 @@
 
 document.documentElement.classList.add("has-script");
 
+// On a phone tabs are wider than the window: the one that is open is brought into it.
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.parentElement;
+  row.scrollLeft += tab.getBoundingClientRect().right - row.getBoundingClientRect().right;
+}
+
 const SLOWEST_MS = 10000;
 const STALE_MS = 30000; // three periods of the slowest poll, the heartbeat's
 const GLANCE_MS = 1500; // what a tab that is shown again has for its first answer
@@ -22,14 +28,28 @@ const isText = (element) => element && element.matches("input:not([type=checkbox
 
 // Times: the same words as the server's.
 
-function span(seconds) {
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
-  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+const MINUTE = 60;
+const HOUR = 3600;
+
+function span(seconds, ticks = false) {
+  const whole = Math.floor(seconds);
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) {
+    return ticks && whole < 10 * MINUTE ? two(whole, MINUTE, "min", 1, "s") : `${Math.floor(whole / MINUTE)} min`;
+  }
+  if (whole < 10 * HOUR) return two(whole, HOUR, "h", MINUTE, "min");
+  const hours = Math.floor((whole + HOUR / 2) / HOUR);
+  return hours < 48 ? `${hours} h` : two(hours, 24, "d", 1, "h");
+}
+
+function two(count, large, unit, small, lesser) {
+  const rest = Math.floor((count % large) / small);
+  return `${Math.floor(count / large)} ${unit}${rest ? ` ${rest} ${lesser}` : ""}`;
 }
 
 function inWords(kind, seconds) {
-  if (kind === "elapsed") return span(Math.max(-seconds, 0));
-  if (kind === "due" && seconds <= 0) return seconds > -60 ? "due now" : `${span(-seconds)} late`;
+  if (kind === "elapsed") return span(Math.max(-seconds, 0), true);
+  if (kind === "due" && seconds < 0) return seconds > -60 ? "due now" : `${span(-seconds)} late`;
   if (Math.abs(seconds) >= 18 * 3600) return null; // a day's name does not age by the second
   if (seconds > -5 && seconds < 1) return seconds < 0 ? "just now" : "now";
   return seconds > 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
@@ -62,7 +82,8 @@ function isBusy(region) {
 }
 
 function mayPoll(region) {
-  return !document.hidden && !polls.sessionEnded && Date.now() >= polls.quietUntil && !isBusy(region);
+  const rests = document.hidden || polls.sessionEnded || region.hasAttribute("data-gone");
+  return !rests && Date.now() >= polls.quietUntil && !isBusy(region);
 }
 
 function clockWords(date) {
@@ -136,8 +157,22 @@ document.addEventListener("htmx:afterRequest", (event) => {
   } else if (xhr.status === 401) {
     polls.sessionEnded = true;
     becomeStale();
+  } else if (xhr.status === 404) {
+    gone(requestConfig.elt);
   } else failed(Number(xhr.getResponseHeader("Retry-After")));
 });
+
+// What was deleted while one looked at it: the console does answer, and asking again would not bring it back.
+function gone(region) {
+  succeeded();
+  if (region.hasAttribute("data-gone")) return;
+  region.setAttribute("data-gone", "");
+  const text = document.createElement("p");
+  text.className = "notice is-warn";
+  text.setAttribute("role", "status");
+  text.textContent = "This is no longer here: it was deleted after the page was opened. What stands below is how it was last.";
+  region.prepend(text);
+}
 
 function sayUnsent(comfort) {
   if (byId("unsent")) byId("unsent").remove();
@@ -185,6 +220,9 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) wake();
 });
 
+// On a narrow screen what else stands in the page is a sheet above it.
+const isSheet = (place) => Boolean(place) && getComputedStyle(place).position === "fixed";
+
 // What a swap must not lose: opened details.
 
 function remember() {
@@ -200,8 +238,8 @@ function restore() {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-submit]");
-  // A date or an address is whole before it is meant: it waits for Enter or the button.
-  if (form && !["date", "text"].includes(event.target.type)) form.requestSubmit();
+  // A date or an address is whole before it is meant: it waits for Enter or the button, as all of a sheet does.
+  if (form && !isSheet(form.closest("[popover]")) && !["date", "text"].includes(event.target.type)) form.requestSubmit();
 });
 
 // At once, lest what stood open jump; and again, for settling takes attributes back.

@@ -16,8 +16,9 @@ function showTicks() {
   const bulk = byId("bulk");
   if (!bulk) return;
   const count = ticked.size;
-  const isAll = isAllTicked && !byId("matching").disabled;
-  byId("matching").checked = isAll;
+  const matching = byId("matching"); // where all are on the page, there may be none
+  const isAll = isAllTicked && Boolean(matching) && !matching.disabled;
+  if (matching) matching.checked = isAll;
   for (const box of boxes()) {
     box.checked = ticked.has(box.value);
     box.disabled = isAll;
@@ -48,11 +49,12 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // A change that was made ends the selection; then the list, told by the answer, reads itself again.
 document.addEventListener("htmx:afterSwap", (event) => {
   const { requestConfig, target, xhr } = event.detail;
-  if (requestConfig.elt.id === "bulk-change" && target === byId("notices") && xhr.status < 400) {
+  if (["bulk-change", "sequence"].includes(requestConfig.elt.id) && target === byId("notices") && xhr.status < 400) {
     ticked.clear();
     isAllTicked = false;
     byId("notices").scrollIntoView({ block: "nearest" });
-    setTimeout(() => byId("main").focus({ preventScroll: true })); // what opened the dialog is disabled now
+    // What opened the dialog is disabled now: the next thing is what was started, or the page.
+    setTimeout(() => (document.querySelector("#sequence-started a") || byId("main")).focus({ preventScroll: true }));
   }
   showTicks();
 });

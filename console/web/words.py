@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from console.core.chain import said
 from console.core.errors import Invalid
 from console.core.reasons import Reason
 from console.core.schedule import Schedule, describe, parse
@@ -35,6 +36,7 @@ FIELDS = {
     "jitter_seconds": "Jitter",
     "closed": "Over without a run",
     "note": "Note",
+    "then": "What follows",
 }
 OVERLAPS = {
     Overlap.SKIP: "the next is skipped",
@@ -90,6 +92,8 @@ def value(name: str, held: Any, zone_name: str) -> str:
         )
     if name == "enabled":
         return "on" if held else "off"
+    if name == "then":
+        return said(held)
     if name == "closed" and held:
         return closed(held)
     if isinstance(held, str):
@@ -194,6 +198,11 @@ def send_time(job: JobView) -> datetime | None:
     return parse(job.schedule).at if job.kind is Kind.ONCE else None
 
 
+def spoken(job: JobView) -> str:
+    """The job's name for what is heard rather than seen: messages of one name differ by whom they go to."""
+    return f"{job.name}, to {job.recipient}" if job.message_type and job.recipient else job.name
+
+
 def _was(job: JobView, before: datetime | None) -> str:
     """In short when it was to be within a week."""
     if before is None:
@@ -215,6 +224,8 @@ def register(app: Flask) -> None:
         status_words=STATUSES,
         goes_out=goes_out,
         send_time=send_time,
+        spoken=spoken,
+        org_zone=lambda: zone().key,
     )
     app.add_template_filter(origin, "origin")
     app.add_template_filter(sentence, "sentence")

@@ -47,7 +47,9 @@ def test_without_a_worker_the_badge_says_after_ten_seconds_that_nothing_is_there
     status = page.locator(f"#job-{job.id} .status")
     expect(status).to_contain_text("Queued")
     expect(page.locator(f"#job-{job.id} .hops")).to_contain_text("waiting for a worker")
-    assert "no worker is alive" not in status.inner_text()
+    seen_at_once = status.inner_text()
+    late = one("SELECT requested_at < now() - interval '10 s' FROM runs WHERE job_id = :id", id=job.id)
+    assert late or "no worker is alive" not in seen_at_once
     at = "requested_at = requested_at - interval '11 s', enqueued_at = enqueued_at - interval '11 s'"
     change(f"UPDATE runs SET {at} WHERE job_id = :id", id=job.id)  # noqa: S608
     expect(status).to_contain_text("no worker is alive; nothing is there to execute it NO_LIVE_WORKER")

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from console.plugins.messages.views import EventView
 from tests import factories
-from tests.browser.conftest import Watch
+from tests.browser.conftest import Watch, has_scripts
 from tests.factories import OrgOf
 
 
@@ -25,6 +25,7 @@ def test_tabs_and_filters_are_reached_by_keyboard_and_stand_in_the_address(
     page.keyboard.press("Enter")
     expect(page.locator("tbody.job")).to_have_count(2)
     expect(page.locator("#tab-reminder")).to_have_attribute("aria-current", "true")
+    has_scripts(page)
 
     page.locator("#recipient").focus()
     page.keyboard.type("lee@northside.example")
@@ -38,8 +39,10 @@ def test_tabs_and_filters_are_reached_by_keyboard_and_stand_in_the_address(
     page.locator("#without-recipient").focus()
     page.keyboard.press("Enter")
     expect(page.locator("tbody.job")).to_have_count(2)
+    has_scripts(page)
     page.locator("#event").select_option(label=page.locator("#event option").nth(1).inner_text())
     expect(page.locator("#without-event")).to_contain_text("Hamlet (Main Stage, ")
+    has_scripts(page)
 
     page.locator("#delete-all").click()
     dialog = page.get_by_role("dialog")

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Watch
 from tests.factories import OrgOf, one, rows
 from tests.plugins.messages.letters import ANA, event, message
+from tests.processes import eventually
 from tests.web.conftest import change
 
 pytestmark = pytest.mark.usefixtures("crew")
@@ -56,10 +57,9 @@ def test_send_now_shows_the_message_sends_it_by_keyboard_and_again_only_when_tha
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
+    sent_twice = "SELECT count(*) = 2 FROM runs WHERE job_id = :id AND state = 'succeeded'"
+    eventually(lambda: one(sent_twice, id=job.id))
     expect(row.locator(".status")).to_contain_text("Sent")
-    rows_sent = "SELECT state FROM runs WHERE job_id = :id AND state = 'succeeded'"
-    page.wait_for_function("() => !document.querySelector('.is-active')")
-    assert len(rows(rows_sent, id=job.id)) == 2
     assert one("SELECT count(*) FROM caught_mails WHERE org_id = :org", org=org.id) == 2
 
 

@@ -12,6 +12,7 @@ from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import edits
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.browser.conftest import Watch, at_page, sign_in
@@ -160,8 +161,8 @@ def test_an_answer_that_comes_late_does_not_overtake_a_newer_one(
         route.continue_()
 
     page.route("**/schedule/preview*", delay)
-    field(page, "time").fill("08:00")
-    page.wait_for_timeout(PREVIEW_MS + 150)
+    with page.expect_request(lambda asked: "time=08%3A00" in asked.url):
+        field(page, "time").fill("08:00")
     field(page, "time").fill("09:00")
     expect(editor.locator(".sentence")).to_contain_text("Daily at 09:00")
     page.wait_for_timeout(2000)
@@ -194,9 +195,8 @@ def test_enter_while_a_preview_is_on_its_way_saves_and_its_answer_disturbs_nothi
         route.continue_()
 
     page.route("**/schedule/preview*", delay)
-    field(page, "time").fill("09:15")
     with page.expect_request("**/schedule/preview*"):
-        pass
+        field(page, "time").fill("09:15")
     field(page, "reason").fill("quickly")
     page.keyboard.press("Enter")
     expect(editor).to_have_count(0)
@@ -217,12 +217,11 @@ def test_a_preview_of_what_is_no_longer_typed_is_dropped(page: Page, seen: Watch
         route.continue_()
 
     page.route("**/schedule/preview*", delay)
-    field(page, "cron").fill("0 8 * * *")
-    page.wait_for_timeout(PREVIEW_MS + 100)
+    with page.expect_request(lambda asked: "cron=0%208" in asked.url):
+        field(page, "cron").fill("0 8 * * *")
     field(page, "time").fill("10:30")
-    page.wait_for_timeout(800)
-    expect(field(page, "time")).to_have_value("10:30")
     expect(field(page, "cron")).to_have_value("30 10 * * *")
+    page.wait_for_timeout(1500)
     expect(field(page, "time")).to_have_value("10:30")
 
 
@@ -299,7 +298,9 @@ def test_with_keys_alone(page: Page, seen: Watch, job: JobView) -> None:
     page.keyboard.type("0915A")
     expect(field(page, "cron")).to_have_value("15 9 * * *")
     page.keyboard.press("Tab")
-    while page.evaluate("document.activeElement.name") != "enabled":
+    for _ in range(40):
+        if page.evaluate("document.activeElement.name") == "enabled":
+            break
         page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(field(page, "note")).to_be_visible()
@@ -457,7 +458,7 @@ def test_without_javascript_everything_is_there_on_a_page_of_its_own(
     page.get_by_role("button", name="Undo r2").click()
     expect(page.locator("#notices")).to_contain_text("Undone, as r3.")
     page.get_by_role("link", name="Edit the schedule").click()
-    edits.edit(org.admin, job.id, edits.Change(overlap="allow_all"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(overlap="allow_all"), now=utc_now())
     field(page, "time").fill("10:00")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="while you were editing r3")).to_be_visible()
@@ -520,7 +521,7 @@ def test_axe_finds_nothing_in_the_editor_whatever_it_shows(
         page.get_by_role("button", name="Save").click()
         expect(page.locator(".field-error:not(:empty)")).to_have_count(2)
         assert_fine(page, f"{place}: refused")
-        edits.edit(org.admin, job.id, edits.Change(overlap="allow_all", enabled=False), now=utc_now())
+        edits.edit(org.admin, job.id, Change(overlap="allow_all", enabled=False), now=utc_now())
         field(page, "cron").fill("15 23 * * 1-5")
         field(page, "jitter").fill("30")
         field(page, "note").fill("mine")

@@ -11,7 +11,7 @@ from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import edits
-from console.services.edits import Change
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.browser.conftest import Crew, Watch, at_page, sign_in
@@ -292,9 +292,8 @@ def crowd(org: OrgOf) -> list[JobView]:
 
 
 def test_on_a_phone_a_schedule_is_a_card_that_has_everything(
-    browser: Browser, browser_context_args: dict[str, Any], person: Actor, crowd: list[JobView]
+    crew: Crew, browser: Browser, browser_context_args: dict[str, Any], person: Actor, crowd: list[JobView]
 ) -> None:
-    factories.live_scheduler()
     arguments = {**browser_context_args, "viewport": {"width": 360, "height": 740}}
     with at_page(browser, person, **arguments) as watched:
         page = watched.page

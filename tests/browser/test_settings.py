@@ -10,7 +10,7 @@ from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import org_settings, people
 from tests import factories
-from tests.browser.conftest import Watch, at_page
+from tests.browser.conftest import Watch, at_page, has_scripts
 from tests.browser.test_pages import assert_fine
 from tests.factories import PASSWORD, OrgOf, one
 
@@ -56,6 +56,7 @@ def test_a_token_is_made_copied_and_revoked_by_keyboard(admin: Watch, org: OrgOf
     page.keyboard.press("Enter")
     secret = page.locator("#secret").input_value()
     assert secret.startswith("cb_")
+    has_scripts(page)
     assert one("SELECT count(*) FROM api_tokens WHERE name = 'deploy' AND org_id = :id", id=org.id) == 1
     page.locator("#secret-copy").press("Enter")
     expect(page.locator("#secret-copied")).to_have_text("Copied.")

@@ -1,0 +1,54 @@
+"""What is read and heard: names that tell rows apart, and times that say on whose clock they are."""
+
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+
+from console.core.states import Role
+from tests import factories
+from tests.factories import OrgOf
+from tests.plugins.messages.letters import event, message
+from tests.web.conftest import Visitor, part, visit, words
+
+BERLIN = "Europe/Berlin"
+DAILY = {"type": "cron", "cron": "0 9 * * *"}
+NAMES = re.compile(
+    r'<(?:input|a|button)\b[^>]*?aria-label="([^"]*)"|<(?:a|button)\b[^>]*>(.*?)</(?:a|button)>', re.DOTALL
+)
+
+
+def test_what_is_heard_of_rows_of_one_name_differs_by_the_recipient(app: Flask, org: OrgOf) -> None:
+    hamlet = event(org)
+    crew = [f"{name}@northside.example" for name in ("ana", "lee", "sam")]
+    jobs = [message(org, hamlet, recipient=address, name="Hamlet · Reminder") for address in crew]
+    admin = visit(app, factories.person(org, Role.ADMIN))
+    for path, verb in (("/", "Send now"), ("/schedules?kind=once", "Edit")):
+        page = admin.get(path)
+        heard = [_heard(part(page, f"job-{job.id}")) for job in jobs]
+        for names, address in zip(heard, crew, strict=True):
+            assert f"{verb}: Hamlet · Reminder, to {address}" in names, names
+        for alike in zip(*heard, strict=True):
+            assert len(set(alike)) == len(crew), (path, alike)
+
+
+def _heard(row: str) -> list[str]:
+    """The names of what can be pressed in a row, but for links to the job itself."""
+    found = (unescape(label) if label else words(text) for label, text in NAMES.findall(row))
+    return [name for name in found if name not in ("Hamlet · Reminder", "")]
+
+
+@pytest.mark.usefixtures("_still")
+def test_a_time_away_from_the_orgs_zone_says_whose_it_is(operator: Visitor, org: OrgOf) -> None:
+    job = factories.job(org, name="Sweep the stage", schedule=DAILY, timezone=BERLIN)
+    own = factories.job(org, name="Strike the set", schedule=DAILY)
+    for path, region in ((f"/jobs/{job.id}/send-now", "send-now"), (f"/jobs/{job.id}", "job")):
+        said = words(part(operator.get(path), region))
+        assert re.search(rf"\d\d:\d\d UTC, there \w+ \d+ \w+(?: \d+)? 09:00 {BERLIN}", said), said
+    for path, region in ((f"/jobs/{own.id}/send-now", "send-now"), (f"/jobs/{own.id}", "job")):
+        said = words(part(operator.get(path), region))
+        assert "09:00 UTC" in said and "there" not in said
+    row = words(part(operator.get("/"), f"job-{job.id}"))
+    assert re.search(r"\d\d:\d\d, there \w+ \d+ \w+(?: \d+)? 09:00", row), row
+    assert "there" not in words(part(operator.get("/"), f"job-{own.id}"))
