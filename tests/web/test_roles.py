@@ -46,7 +46,7 @@ NEEDS: Mapping[Permission, str] = {
         approvals.index approvals.show approvals.approval approvals.table approvals.waiting
         events.index events.show events.event events.table message_settings.show templates.index
         templates.show settings.index settings.org settings.roles people.index browsers.index
-        browsers.revoke_all alerts.index alerts.history alerts.message
+        browsers.revoke_all alerts.index alerts.recent alerts.history alerts.message
         alert_forms.channel alert_forms.new_channel alert_forms.new_rule alert_forms.rule chains.options
         approvals.confirm_approve approvals.confirm_approve_fragment approvals.confirm_reject
         approvals.confirm_reject_fragment templates.preview
@@ -57,13 +57,16 @@ NEEDS: Mapping[Permission, str] = {
         api.list_people api.list_alert_channels api.read_alert_channel api.list_alert_rules
         api.read_alert_rule api.list_alert_deliveries
     """,
-    P.READ_AUDIT: "audit.index audit.export audit.verify api.list_audit api.export_audit api.verify_audit",
+    P.READ_AUDIT: """
+        audit.index audit.table audit.export audit.verify api.list_audit api.export_audit api.verify_audit
+    """,
     P.RUN_JOBS: """
         jobs.confirm jobs.confirm_fragment jobs.send_now sequences.confirm sequences.start
         api.send_now api.trigger_task api.run_in_sequence
     """,
     P.EDIT_JOBS: """
-        jobs.pause jobs.resume editor.show editor.fragment editor.preview editor.save revisions.restore
+        jobs.pause jobs.resume details.show details.fragment details.save
+        editor.show editor.fragment editor.preview editor.save revisions.restore
         revisions.undo row_edits.time row_edits.time_fragment row_edits.save_time row_edits.status
         row_edits.status_fragment row_edits.save_status table_bulk.confirm table_bulk.change bulk.confirm
         bulk.change schedules.switch imports.index imports.plan imports.apply tasks.make_job
@@ -78,7 +81,7 @@ NEEDS: Mapping[Permission, str] = {
     P.CONTROL_RUNS: """
         run_control.confirm_stop run_control.confirm_stop_fragment run_control.stop
         run_control.confirm_retry run_control.confirm_retry_fragment run_control.retry
-        api.stop_run api.retry_run
+        run_retries.confirm run_retries.retry api.stop_run api.retry_run
     """,
     P.RESOLVE_RUNS: "runs.resolve api.resolve_run",
     P.PAUSE_QUEUES: """
