@@ -12,7 +12,10 @@ from bench.stage import Stage, percentile, stage, timed
 from console.core.clock import utc_now
 from console.core.states import Trigger
 from console.db.session import db
-from console.services import edits, jobs, runs, triggers
+from console.services import edits, job_creation, jobs, runs, triggers
+from console.services.changes import Change
+from console.services.job_creation import NewJob
+from console.services.run_requests import Request
 from tests.factories import one, rows
 
 ROUNDS = 60
@@ -35,8 +38,8 @@ def processes(on: Stage, *names: str) -> Iterator[None]:
 def due_to_pushed(on: Stage) -> list[float]:
     """Seconds from each slot of a job due every second to its push, by Postgres' clock."""
     shape = {"type": "interval", "every_seconds": 1}
-    job = jobs.create(
-        on.actor, jobs.NewJob(task="nothing", key="beat", schedule=shape, overlap="allow_all"), now=utc_now()
+    job = job_creation.create(
+        on.actor, NewJob(task="nothing", key="beat", schedule=shape, overlap="allow_all"), now=utc_now()
     )
     time.sleep(ROUNDS + 2)
     jobs.delete(on.actor, job.id, now=utc_now())
@@ -50,11 +53,11 @@ def due_to_pushed(on: Stage) -> list[float]:
 
 def click_to_finished(on: Stage) -> tuple[list[float], list[float]]:
     """Seconds from a click to its answer (the run is visible as queued), and to its visible end."""
-    job = jobs.create(on.actor, jobs.NewJob(task="nothing", key="click"), now=utc_now())
+    job = job_creation.create(on.actor, NewJob(task="nothing", key="click"), now=utc_now())
     answered, finished = [], []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        run = triggers.send_now(on.actor, job.id, triggers.Request(Trigger.MANUAL), now=utc_now())
+        run = triggers.send_now(on.actor, job.id, Request(Trigger.MANUAL), now=utc_now())
         answered.append(time.perf_counter() - begun)
         runs.wait(on.actor, run.id, seconds=10, clock=utc_now)
         finished.append(time.perf_counter() - begun)
@@ -63,17 +66,15 @@ def click_to_finished(on: Stage) -> tuple[list[float], list[float]]:
 
 def edit_to_applied(on: Stage) -> list[float]:
     """Seconds from a saved edit of a job's time to its acknowledgement by the scheduler, one by one."""
-    job = jobs.create(
+    job = job_creation.create(
         on.actor,
-        jobs.NewJob(task="nothing", key="edit", schedule={"type": "daily", "hour": 1, "minute": 1}),
+        NewJob(task="nothing", key="edit", schedule={"type": "daily", "hour": 1, "minute": 1}),
         now=utc_now(),
     )
     found = []
     for number in range(EDITS):
         shape = {"type": "daily", "hour": 2 + number // 60, "minute": number % 60}
-        done = edits.edit(
-            on.actor, job.id, edits.Change(schedule=shape), seen=revision_of(job.id), now=utc_now()
-        )
+        done = edits.edit(on.actor, job.id, Change(schedule=shape), seen=revision_of(job.id), now=utc_now())
         begun = time.perf_counter()
         while one("SELECT applied_revision FROM jobs WHERE id = :id", id=job.id) < done.job.revision:
             time.sleep(0.001)

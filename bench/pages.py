@@ -7,21 +7,22 @@ from datetime import timedelta
 from statistics import median
 from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from bench.stage import Stage, insert_jobs, stage, timed, verdict
 from console.core.clock import utc_now
-from console.core.states import MessageType, Role
+from console.core.states import JobStatus, Kind, MessageType, Role
+from console.db.jobs import Job
 from console.db.session import db
-from console.services import jobs, orgs, people
+from console.services import job_filters, jobs, orgs, people
 from console.services.views import JobFilter
 
 MANY, FEW, ROUNDS = 1_000_000, 100, 60
 PASSWORD = "a long enough password"
 EXPLAINED = {
     "first page": JobFilter(),
-    "by status": JobFilter(status=jobs.JobStatus.FAILED),
-    "by kind": JobFilter(kind=jobs.Kind.INTERVAL),
+    "by status": JobFilter(status=JobStatus.FAILED),
+    "by kind": JobFilter(kind=Kind.INTERVAL),
     "by category": JobFilter(category="Bench"),
     "search": JobFilter(q="00999999"),
     "messages of a type": JobFilter(message_type=MessageType.INIT),
@@ -69,7 +70,7 @@ def polls(on: Stage, client, email: str) -> tuple[float, float]:  # type: ignore
 
 def explain(actor) -> None:  # type: ignore[no-untyped-def]
     for name, wanted in EXPLAINED.items():
-        query = jobs.filtered(jobs.select(jobs.Job), actor, wanted)
+        query = job_filters.filtered(select(Job), actor, wanted)
         query = query.order_by(jobs.Job.sort_at, jobs.Job.name, jobs.Job.id).limit(51)
         sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
         plan = db.session.execute(text("EXPLAIN (ANALYZE, COSTS OFF, SUMMARY ON) " + sql.replace(":", "\\:")))

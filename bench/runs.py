@@ -14,7 +14,7 @@ from console.core.clock import utc_now
 from console.core.states import Role, RunState, Trigger
 from console.db.session import db
 from console.services import orgs, run_figures, runs
-from console.services.views import RunFilter
+from console.services.run_views import RunFilter
 
 MANY, FEW, JOBS, ROUNDS = 1_000_000, 1_000, 200, 30
 FILL = text(

@@ -8,7 +8,9 @@ from bench.stage import Stage, stage, timed, verdict
 from bench.tasks import stock_nothing
 from console.core.clock import utc_now
 from console.core.states import Trigger
-from console.services import jobs, triggers
+from console.services import job_creation, triggers
+from console.services.job_creation import NewJob
+from console.services.run_requests import Request
 from console.worker import RunWorker
 from tests.factories import one
 
@@ -17,9 +19,9 @@ OURS, STOCK = 1500, 300
 
 def ours(on: Stage) -> float:
     """Runs per second, each claimed, executed and recorded in Postgres."""
-    job = jobs.create(on.actor, jobs.NewJob(task="nothing"), now=utc_now())
+    job = job_creation.create(on.actor, NewJob(task="nothing"), now=utc_now())
     for _ in range(OURS):
-        triggers.send_now(on.actor, job.id, triggers.Request(Trigger.SCHEDULE), now=utc_now())
+        triggers.send_now(on.actor, job.id, Request(Trigger.SCHEDULE), now=utc_now())
     worker = RunWorker(on.app, ["default"], on.redis, "bench")
     seconds = timed(lambda: worker.work(burst=True))
     assert one("SELECT count(*) FROM runs WHERE state = 'succeeded'") == OURS

@@ -14,7 +14,7 @@ from console.core.states import Beating
 from console.db import tables  # noqa: F401  (fills the metadata)
 from console.db.session import db, engine_options
 from console.queue import queues
-from console.services import addresses, alert_messages, audit, mail, outbox, vault, workers
+from console.services import addresses, alert_messages, audit, heartbeats, mail, outbox, vault
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = Path(__file__).resolve().parent / "db" / "migrations"
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     vault.configure(settings.secret_key, settings.former_keys)
     addresses.configure(may_be_private=settings.private_webhooks)
     alert_messages.configure(settings.base_url)
-    workers.configure(
+    heartbeats.configure(
         {
             Beating.SCHEDULER: (settings.scheduler_yellow, settings.scheduler_red),
             Beating.EXTERNAL_CRON: (settings.cron_yellow, settings.cron_red),

@@ -21,7 +21,9 @@ from console.core.errors import Unavailable
 from console.core.settings import Settings
 from console.core.states import Beating
 from console.queue import RunQueue, connect
-from console.services import dispatch, execution, passes, workers
+from console.services import dispatch, heartbeats, passes
+from console.services.claims import LEASE
+from console.services.heartbeats import Beat
 from console.services.wakeups import Bell
 
 SHORTEST_WAIT = timedelta(milliseconds=10)
@@ -81,7 +83,7 @@ class DatabaseScheduler(Scheduler):
 
     def register_death(self) -> None:
         with suppress(Unavailable):
-            workers.stopped(Beating.SCHEDULER, self.name, now=self._clock())
+            heartbeats.stopped(Beating.SCHEDULER, self.name, now=self._clock())
 
     def enqueue_jobs(self) -> int:
         """One pass over all that is due: batch after batch, each pushed after its commit; how many jobs.
@@ -108,8 +110,8 @@ class DatabaseScheduler(Scheduler):
     def heartbeat(self) -> None:
         now = self._clock()
         if self._beaten_at is None or now - self._beaten_at >= BEAT_EVERY or now < self._beaten_at:
-            workers.beat(
-                workers.Beat(Beating.SCHEDULER, self.name, socket.gethostname(), os.getpid(), self._born_at),
+            heartbeats.beat(
+                Beat(Beating.SCHEDULER, self.name, socket.gethostname(), os.getpid(), self._born_at),
                 now=now,
             )
             self._beaten_at = now
@@ -174,7 +176,7 @@ class DatabaseScheduler(Scheduler):
         if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
             return
         self._swept_at = now
-        has_waited = self._reached_at is not None and now - self._reached_at > execution.LEASE
+        has_waited = self._reached_at is not None and now - self._reached_at > LEASE
         passes.sweep(now=now, may_recover=has_waited)
 
     def _sleep(self, bell: Bell) -> None:

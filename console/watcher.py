@@ -16,7 +16,8 @@ from flask import Flask
 from console.core.clock import utc_now
 from console.core.errors import Unavailable
 from console.core.states import Beating
-from console.services import watching, workers
+from console.services import heartbeats, watching
+from console.services.heartbeats import Beat
 
 EVERY = 2.0
 BEAT_EVERY = timedelta(seconds=5)
@@ -62,7 +63,7 @@ class Watcher:
         self._stopping.set()
         sender.join(GOODBYE)
         with suppress(Unavailable):
-            workers.stopped(Beating.WATCHER, self.name, now=self._clock())
+            heartbeats.stopped(Beating.WATCHER, self.name, now=self._clock())
         log.info("the watcher has stopped", action="watcher.stop", watcher=self.name)
 
     def step(self) -> int:
@@ -85,7 +86,7 @@ class Watcher:
         if self._beaten_at is not None and timedelta(0) <= now - self._beaten_at < BEAT_EVERY:
             return
         host, pid = socket.gethostname(), os.getpid()
-        workers.beat(workers.Beat(Beating.WATCHER, self.name, host, pid, self._born_at), now=now)
+        heartbeats.beat(Beat(Beating.WATCHER, self.name, host, pid, self._born_at), now=now)
         self._beaten_at = now
 
     def _stop(self, _signum: int, _frame: FrameType | None) -> None:

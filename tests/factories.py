@@ -21,11 +21,11 @@ from console.services import (
     alert_rules,
     alert_sending,
     guarding,
-    jobs,
+    heartbeats,
+    job_creation,
     orgs,
     people,
     triggers,
-    workers,
 )
 from console.services.alert_channels import ChannelView
 from console.services.alert_fields import RuleGiven
@@ -34,7 +34,11 @@ from console.services.alert_rules import RuleView
 from console.services.alert_ways import ChannelGiven
 from console.services.approval_views import ApprovalView
 from console.services.approvals import ApprovalRequested
-from console.services.views import JobView, RunView
+from console.services.heartbeats import Beat
+from console.services.job_creation import NewJob
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobView
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 PASSWORD = "a long enough password"
@@ -77,14 +81,14 @@ def job(
 ) -> JobView:
     """A job, manual unless `schedule` says otherwise."""
     key = fields.pop("key", f"job_{next(_numbers)}")
-    return jobs.create(of.admin, jobs.NewJob(task=task, key=key, **fields), now=now or utc_now())
+    return job_creation.create(of.admin, NewJob(task=task, key=key, **fields), now=now or utc_now())
 
 
 def run(
     of: OrgOf, of_job: JobView, *, actor: Actor | None = None, now: datetime | None = None, **fields: Any
 ) -> RunView:
     """A queued run of the job, asked for by hand."""
-    request = triggers.Request(trigger=fields.pop("trigger", Trigger.MANUAL), **fields)
+    request = Request(trigger=fields.pop("trigger", Trigger.MANUAL), **fields)
     return triggers.send_now(actor or of.admin, of_job.id, request, now=now or utc_now())
 
 
@@ -121,7 +125,7 @@ def live_worker(
 ) -> None:
     """A heartbeat of a worker that serves all queues and offers all tasks, unless told otherwise."""
     at = now or utc_now()
-    beat = workers.Beat(
+    beat = Beat(
         Beating.WORKER,
         name,
         "host",
@@ -130,17 +134,17 @@ def live_worker(
         registry.queues() if queues is None else queues,
         registry.paths() if tasks is None else tasks,
     )
-    workers.beat(beat, now=at)
+    heartbeats.beat(beat, now=at)
 
 
 def live_watcher(*, now: datetime | None = None) -> None:
     at = now or utc_now()
-    workers.beat(workers.Beat(Beating.WATCHER, "watcher-1", "host", 1, at), now=at)
+    heartbeats.beat(Beat(Beating.WATCHER, "watcher-1", "host", 1, at), now=at)
 
 
 def live_scheduler(*, now: datetime | None = None) -> None:
     at = now or utc_now()
-    workers.beat(workers.Beat(Beating.SCHEDULER, "scheduler-1", "host", 1, at), now=at)
+    heartbeats.beat(Beat(Beating.SCHEDULER, "scheduler-1", "host", 1, at), now=at)
 
 
 def alert(of: OrgOf, name: str = "Confidential") -> tuple[ChannelView, RuleView, DeliveryView]:

@@ -2,11 +2,14 @@
 
 from uuid import UUID
 
+from flask import Response, current_app
+
 from console.api.auth import caller
 from console.api.blueprint import api
 from console.api.conflicts import handing_back
 from console.api.filtering import filter_of
 from console.api.revision_seen import seen, tag
+from console.api.schemas.deletions import CutsOut
 from console.api.schemas.jobs import JobChangedOut, JobCreatedOut, JobIn, JobOut, JobPatch, JobQuery, JobsOut
 from console.api.schemas.schedules import EditHeaders
 from console.api.spec import BODY_PROBLEMS, STALE, TAGGED, call
@@ -61,8 +64,9 @@ def change_job(
 
 
 @api.delete("/scheduler/jobs/<uuid:job_id>")
-@call("Jobs", 403, 404, also={204: {"description": "The job is deleted."}})
-def delete_job(job_id: UUID) -> tuple[str, int]:
+@api.output(CutsOut, description="The job is deleted, which cuts links of chains.")
+@call("Jobs", 403, 404, also={204: {"description": "The job is deleted; it stood in no chain."}})
+def delete_job(job_id: UUID) -> CutsOut | Response:
     """Deletes a job; its runs stay. The role operator may."""
-    jobs.delete(caller(), job_id, now=utc_now())
-    return "", 204
+    cuts = jobs.delete(caller(), job_id, now=utc_now())
+    return CutsOut.of(cuts) if cuts.count else current_app.response_class(status=204)

@@ -10,7 +10,7 @@ from console.api.schemas.runs import LogOut, LogQuery, ResolveIn, RunOut, RunQue
 from console.api.spec import BODY_PROBLEMS, call
 from console.core.clock import utc_now
 from console.services import resolving, runs
-from console.services.views import RunFilter
+from console.services.run_views import RunFilter
 
 
 @api.get("/runs")

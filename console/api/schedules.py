@@ -16,7 +16,7 @@ from console.api.spec import BODY_PROBLEMS, STALE, TAGGED, call, created
 from console.core.clock import utc_now
 from console.core.errors import UnknownTask
 from console.services import bulk_edits, jobs, schedules
-from console.services.edits import Change
+from console.services.changes import Change
 
 
 @api.get("/schedules")

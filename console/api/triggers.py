@@ -11,7 +11,7 @@ from console.api.waiting import outcome
 from console.core.clock import utc_now
 from console.core.states import Trigger
 from console.services import triggers
-from console.services.triggers import Request
+from console.services.run_requests import Request
 
 
 def ended(shape: str) -> dict[int, dict[str, object]]:

@@ -7,7 +7,7 @@ from threading import BoundedSemaphore
 from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.services import runs
-from console.services.views import RunView
+from console.services.run_views import RunView
 
 LONGEST_SECONDS = 30
 WAITERS = BoundedSemaphore(4)

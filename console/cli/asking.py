@@ -18,6 +18,6 @@ def telling(as_json: bool) -> Iterator[None]:
         if as_json:
             from console.api.schemas.approvals import ApprovalAskedOut
 
-            print_json(ApprovalAskedOut.of(error.approval).model_dump(mode="json"))
+            print_json(ApprovalAskedOut.of(error).model_dump(mode="json"))
         address = f"{base_url()}/approvals/{error.approval.id}"
         raise CommandFailed(f"{error.detail} The request: {address}", error.reason) from None

@@ -10,6 +10,7 @@ from console.cli.asking import telling
 from console.cli.context import (
     acting,
     base_url,
+    instant,
     json_option,
     org_option,
     print_fields,
@@ -18,12 +19,13 @@ from console.cli.context import (
 )
 from console.cli.errors import CommandFailed
 from console.cli.group import Suggesting
-from console.core.states import JobStatus, Kind, RunState
+from console.core.states import Hold, JobStatus, Kind, RunState
 from console.core.texts import storable
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
-    from console.services.views import JobFilter, JobView, RunView
+    from console.services.run_views import RunView
+    from console.services.views import JobFilter, JobView
 
 PAGE = 200
 LONGEST_NOTE = 500
@@ -181,9 +183,10 @@ def _trigger(
     from console.core.clock import utc_now
     from console.core.states import Trigger
     from console.services import triggers
+    from console.services.run_requests import Request
 
     given = storable(note or "", LONGEST_NOTE) or None
-    request = triggers.Request(Trigger.CLI, None, args, dry_run, again, start_at, note=given)
+    request = Request(Trigger.CLI, None, args, dry_run, again, start_at, note=given)
     return triggers.manual_trigger(actor, name, request, now=utc_now())
 
 
@@ -194,7 +197,8 @@ def report(run: "RunView", as_json: bool) -> None:
 
         print_json(RunOut.of(run).model_dump(mode="json"))
     else:
-        click.echo(f"{run.task_title}: {run.state} (run {run.id})")
+        later = f"; it starts {instant(run.start_after)}" if run.held_by is Hold.LATER else ""
+        click.echo(f"{run.task_title}: {run.state} (run {run.id}){later}")
         _report_result(run.result)
         if run.state.is_terminal:
             report_changes(run)
@@ -258,8 +262,9 @@ def status(name: str, status: str, note: str | None, org: str | None) -> None:
     with acting(org) as actor:
         from console.core.clock import utc_now
         from console.services import edits
+        from console.services.changes import Change
 
-        change = edits.Change(status=JobStatus(status), note=note)
+        change = Change(status=JobStatus(status), note=note)
         changed = edits.edit(actor, find(actor, name).id, change, now=utc_now()).job
     click.echo(f"{changed.name} ({changed.key}) is {changed.status}.")
 
@@ -274,16 +279,20 @@ def delete(name: str, org: str | None) -> None:
         from console.services import jobs
 
         found = find(actor, name)
-        jobs.delete(actor, found.id, now=utc_now())
+        cuts = jobs.delete(actor, found.id, now=utc_now())
     click.echo(f"{found.name} ({found.key}) is deleted.")
+    for cut in cuts.named:
+        click.echo(f"Until that is undone, {cut.text}")
+    if cuts.left_out:
+        click.echo(f"And {cuts.left_out} more links of chains are cut.")
 
 
 def find(actor: "Actor", name: str) -> "JobView":
     """The job of this id, key or task in any spelling; raises `NotFound` with suggestions."""
     from console.core.clock import utc_now
-    from console.services import jobs
+    from console.services import job_names
 
-    return jobs.find(actor, name, now=utc_now())
+    return job_names.find(actor, name, now=utc_now())
 
 
 def job_json(job: "JobView") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from console.core.states import RunState
 
 if TYPE_CHECKING:
     from console.core.actor import Actor
-    from console.services.views import LogLine, RunFilter, RunView
+    from console.services.run_views import LogLine, RunFilter, RunView
 
 PAGE = 200
 LINES = 500
@@ -33,7 +33,7 @@ def list_runs(job_name: str | None, state: str | None, limit: int, as_json: bool
     with acting(org) as actor:
         from console.api.naming import job_of
         from console.core.clock import utc_now
-        from console.services.views import RunFilter
+        from console.services.run_views import RunFilter
 
         job_id = job_of(actor, job_name, now=utc_now()) if job_name is not None else None
         found = _all(actor, RunFilter(job_id, RunState(state) if state else None), limit)

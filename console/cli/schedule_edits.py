@@ -90,7 +90,7 @@ def set_schedule(
     with acting(org) as actor, _explained():
         from console.core.clock import utc_now
         from console.services import schedules
-        from console.services.edits import Change
+        from console.services.changes import Change
 
         change = Change(**wanted, note=_note(wanted, reason))
         done = schedules.put(actor, name, change, seen=revision, reason=reason, now=utc_now())
@@ -166,8 +166,9 @@ def _switch(
     with acting(org) as actor, _explained():
         from console.core.clock import utc_now
         from console.services import edits
+        from console.services.changes import Change
 
-        change = edits.Change(enabled=enabled, note=None if enabled else reason)
+        change = Change(enabled=enabled, note=None if enabled else reason)
         job = find(actor, name)
         done = edits.edit(actor, job.id, change, seen=revision, reason=reason, now=utc_now())
         _report(actor, done, as_json=as_json, no_wait=no_wait)

@@ -45,6 +45,7 @@ class Tag(StrEnum):
     APPROVAL_REQUESTED = "approval:requested"
     APPROVAL_APPROVED = "approval:approved"
     APPROVAL_REJECTED = "approval:rejected"
+    APPROVAL_WITHDRAWN = "approval:withdrawn"
     APPROVAL_EXPIRED = "approval:expired"
     ALERT_CHANNEL_CREATED = "alert_channel:created"
     ALERT_CHANNEL_CHANGED = "alert_channel:changed"

@@ -6,7 +6,7 @@ from flask import Flask
 
 from console.core.actor import Actor
 from console.plugins import messages
-from console.services.jobs import NewJob
+from console.services.job_creation import NewJob
 
 TASK_MODULES = (
     "console.plugins.messages.tasks",

@@ -19,7 +19,8 @@ from console.core.states import JobStatus, RunState
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
-from console.services import definitions, edits, jobs, pushing, wakeups
+from console.services import definitions, edit_writing, job_filters, jobs, pushing, wakeups
+from console.services.changes import Change
 from console.services.orgs import zone
 from console.services.views import JobFilter
 
@@ -92,7 +93,7 @@ def change_selected(actor: Actor, ids: Sequence[UUID], wish: Wish, *, now: datet
     check(wish)
     check_count(ids)
     tally = Tally()
-    found = _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
+    found = _change(actor, job_filters.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
     for job_id in [job_id for job_id in dict.fromkeys(ids) if job_id not in found]:
         tally.leave(job_id, str(job_id), NotFound("There is no such job."))
     return tally.result
@@ -107,13 +108,13 @@ def change_matching(actor: Actor, wanted: JobFilter, wish: Wish, *, now: datetim
     check(wish)
     tally = Tally()
     for ids in _matching(actor, wanted):
-        _change(actor, jobs.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
+        _change(actor, job_filters.alive(actor).where(Job.id.in_(ids)), wish, tally, now)
     return tally.result
 
 
 def _matching(actor: Actor, wanted: JobFilter) -> Iterator[Sequence[UUID]]:
     with reading():
-        ids = db.session.scalars(jobs.filtered(select(Job.id), actor, wanted).order_by(Job.id)).all()
+        ids = db.session.scalars(job_filters.filtered(select(Job.id), actor, wanted).order_by(Job.id)).all()
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
 
@@ -148,7 +149,7 @@ def _change(actor: Actor, query: Select[Any], wish: Wish, tally: Tally, now: dat
             try:
                 with db.session.begin_nested():
                     change = wanted(job, wish)
-                    changes, due = edits.write_row(actor, job, change, reason=wish.reason, now=now)
+                    changes, due = edit_writing.write_row(actor, job, change, reason=wish.reason, now=now)
             except (Invalid, Refused) as error:
                 tally.leave(job.id, job.name, error)
             else:
@@ -160,17 +161,17 @@ def _change(actor: Actor, query: Select[Any], wish: Wish, tally: Tally, now: dat
     return found
 
 
-def wanted(job: Job, wish: Wish) -> edits.Change:
+def wanted(job: Job, wish: Wish) -> Change:
     """What the wish means for this job; raises `Invalid` or `Refused` when it has no meaning for it."""
     if wish.action is Action.RESCHEDULE:
-        return edits.Change(send_at=_moved(job, wish))
+        return Change(send_at=_moved(job, wish))
     if wish.action is Action.SHIFT:
-        return edits.Change(schedule=shift(parse(job.schedule), wish.minutes or 0).as_json())
+        return Change(schedule=shift(parse(job.schedule), wish.minutes or 0).as_json())
     if wish.action is Action.SET_ZONE:
-        return edits.Change(timezone=wish.timezone or job.timezone)
+        return Change(timezone=wish.timezone or job.timezone)
     # One that is paused already keeps the note that says why.
     note = wish.reason if job.status != JobStatus.PAUSED else None
-    return edits.Change(enabled=wish.action is Action.ENABLE, note=note)
+    return Change(enabled=wish.action is Action.ENABLE, note=note)
 
 
 def _moved(job: Job, wish: Wish) -> datetime:

@@ -10,6 +10,7 @@ from console.core.permissions import Permission
 from console.core.states import Trigger
 from console.services import bulk_edits, jobs, pushing, triggers
 from console.services.bulk_edits import BulkResult, Tally
+from console.services.run_requests import Request
 
 BATCH = 50
 
@@ -35,7 +36,7 @@ def _send(actor: Actor, ids: Sequence[UUID], key: str, trigger: Trigger, tally: 
     """Pushes its runs together, in the order of the ids."""
     new: list[UUID] = []
     for job_id in ids:
-        request = triggers.Request(trigger, key=f"{key}:{job_id}")
+        request = Request(trigger, key=f"{key}:{job_id}")
         try:
             run_id, is_new = triggers.accept(actor, job_id, request, now=now)
         except (Invalid, Refused, NotFound) as error:

@@ -12,7 +12,8 @@ from console.core.states import ActorKind, Role
 from console.db.jobs import Job
 from console.db.people import Org, User
 from console.db.session import db, reading, transaction
-from console.services import jobs, orgs, people
+from console.services import job_creation, orgs, people
+from console.services.job_creation import NewJob
 
 ORG_NAME = "Northside"
 ORG_SLUG = "northside"
@@ -28,7 +29,7 @@ class Seeded:
 
 
 def seed(
-    wanted: Sequence[jobs.NewJob],
+    wanted: Sequence[NewJob],
     *,
     fill: Callable[[Actor, datetime], None] | None = None,
     timezone: str,
@@ -68,11 +69,11 @@ def _admin(actor: Actor, email: str, password: str | None, now: datetime) -> See
     return Seeded(email, people.create_user(actor, email, Role.ADMIN, password=password, now=now)[1])
 
 
-def _job(actor: Actor, new: jobs.NewJob, now: datetime) -> None:
+def _job(actor: Actor, new: NewJob, now: datetime) -> None:
     key = new.key or new.task.rsplit(".", 1)[-1]
     if db.session.scalar(select(Job.id).where(Job.org_id == actor.org_id, Job.key == key)):
         return
     try:
-        jobs.insert(actor, new, now)
+        job_creation.insert(actor, new, now)
     except UnknownTask:
         return

@@ -15,7 +15,8 @@ from console.db.jobs import WAITING, Job
 from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.queue import Ticket
-from console.services import execution, holding, planning, workers
+from console.services import claims, holding, losing, planning, workers
+from console.services.claims import LEASE
 
 BATCH = 1000
 SETTLE_PASSES = 100
@@ -102,7 +103,7 @@ def retry_due(*, now: datetime) -> list[Ticket]:
     """Queues the runs whose next attempt is due, and answers their tickets."""
     due = select(Run.id).where(Run.state == RunState.RETRYING, Run.retry_at <= now)
     due = due.limit(BATCH).with_for_update(skip_locked=True)
-    again = update(Run).where(Run.id.in_(due)).values(execution.QUEUED_AGAIN)
+    again = update(Run).where(Run.id.in_(due)).values(claims.QUEUED_AGAIN)
     with transaction():
         rows = db.session.execute(again.returning(Run.id, Run.queue, Run.priority, Run.job_id)).all()
         # In one order everywhere, so that two schedulers can't wait for each other.
@@ -136,6 +137,6 @@ def next_due(*, now: datetime) -> timedelta | None:
 
 def recover(*, now: datetime) -> int:
     """Settles the attempts whose worker has gone silent; answers how many."""
-    detail = f"Nothing was heard of its worker for {int(execution.LEASE.total_seconds())} s."
-    settled = [execution.lose(found, detail=detail, now=now) for found in execution.overdue(now=now)]
+    detail = f"Nothing was heard of its worker for {int(LEASE.total_seconds())} s."
+    settled = [losing.lose(found, detail=detail, now=now) for found in claims.overdue(now=now)]
     return len([state for state in settled if state is not None])

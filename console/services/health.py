@@ -12,7 +12,7 @@ from console.core.states import Light
 from console.db.session import db, reading
 from console.queue import QueueUnavailable, queues
 from console.services import alert_history, audit_state, mail, migrations, workers
-from console.services.views import Pulse
+from console.services.process_views import Pulse
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from console.core.schedule import parse
 from console.core.states import Kind, MessageType
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import jobs
+from console.services import job_filters
 from console.services.orgs import zone
 from console.services.views import JobFilter
 
@@ -102,7 +102,7 @@ class Export:
 
 def export(actor: Actor, wanted: JobFilter, *, now: datetime) -> Export:
     """What a file of all jobs that match holds; raises nothing of its own."""
-    capped = jobs.filtered(select(Job.id), actor, wanted).limit(MOST + 1).subquery()
+    capped = job_filters.filtered(select(Job.id), actor, wanted).limit(MOST + 1).subquery()
     with reading():
         found = db.session.scalar(select(func.count()).select_from(capped)) or 0
     return Export(actor, wanted, found > MOST, now)
@@ -115,7 +115,7 @@ def lines(actor: Actor, rows: Sequence[Job]) -> list[JobLine]:
 
 
 def _page(actor: Actor, wanted: JobFilter, after: tuple[Any, ...] | None) -> Sequence[Job]:
-    query = jobs.filtered(select(Job), actor, wanted).order_by(Job.sort_at, Job.name, Job.id)
+    query = job_filters.filtered(select(Job), actor, wanted).order_by(Job.sort_at, Job.name, Job.id)
     if after:
         query = query.where(tuple_(Job.sort_at, Job.name, Job.id) > tuple_(*after))
     return db.session.scalars(query.limit(AT_ONCE)).all()

@@ -11,8 +11,9 @@ from console.core.actor import Actor
 from console.core.states import MessageType
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import jobs
-from console.services.jobs import COUNTED_UP_TO, SETTLED
+from console.services import job_filters
+from console.services.job_filters import SETTLED
+from console.services.jobs import COUNTED_UP_TO
 from console.services.views import JobFilter
 
 SEARCHED_UP_TO = 50_000
@@ -74,14 +75,14 @@ def _tabs(types: Mapping[MessageType, int], tasks: int, settled: int, *, is_cut:
 def _found(actor: Actor, wanted: JobFilter) -> Tabs:
     """What a search finds, counted in one walk: each costs as much as the search."""
     others = replace(wanted, message_type=None, tasks_only=False)
-    found = jobs.filtered(select(Job.id), actor, replace(others, with_settled=True))
+    found = job_filters.filtered(select(Job.id), actor, replace(others, with_settled=True))
     kinds = found.with_only_columns(Job.message_type, func.coalesce(SETTLED, false()).label("settled"))
     row = kinds.limit(SEARCHED_UP_TO + 1).subquery().c
     counted = db.session.execute(select(row.message_type, row.settled, func.count()).group_by(*row)).all()
     numbers: Counter[str | None] = Counter()
     for kind, is_settled, number in counted:
-        numbers[SETTLED_ONES if is_settled and jobs.hides_settled(others) else kind] += number
-    settled = numbers[SETTLED_ONES] if jobs.hides_settled(wanted) else 0
+        numbers[SETTLED_ONES if is_settled and job_filters.hides_settled(others) else kind] += number
+    settled = numbers[SETTLED_ONES] if job_filters.hides_settled(wanted) else 0
     is_cut = numbers.total() > SEARCHED_UP_TO
     return _tabs({kind: numbers[kind] for kind in MessageType}, numbers[None], settled, is_cut=is_cut)
 
@@ -99,13 +100,13 @@ def _counts(actor: Actor, wanted: JobFilter) -> list[ScalarSelect[int]]:
 
 
 def _count(actor: Actor, wanted: JobFilter) -> ScalarSelect[int]:
-    capped = jobs.filtered(select(Job.id), actor, wanted).limit(COUNTED_UP_TO + 1).subquery()
+    capped = job_filters.filtered(select(Job.id), actor, wanted).limit(COUNTED_UP_TO + 1).subquery()
     return select(func.count()).select_from(capped).scalar_subquery()
 
 
 def _settled(actor: Actor, wanted: JobFilter) -> ScalarSelect[int]:
-    if not jobs.hides_settled(wanted):
+    if not job_filters.hides_settled(wanted):
         return select(literal(0)).scalar_subquery()
-    found = jobs.filtered(select(Job.id), actor, replace(wanted, with_settled=True))
+    found = job_filters.filtered(select(Job.id), actor, replace(wanted, with_settled=True))
     capped = found.where(SETTLED).limit(COUNTED_UP_TO + 1).subquery()
     return select(func.count()).select_from(capped).scalar_subquery()

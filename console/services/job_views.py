@@ -16,22 +16,26 @@ from console.core.task import Task
 from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db
-from console.services import standings
+from console.services import pending_requests, standings
 from console.services.definitions import closing
-from console.services.views import ActiveRun, JobView, LastRun
+from console.services.views import ActiveRun, JobView, LastRun, PendingRequest
 from console.services.workers import Fleet
 
 
 def views(jobs: Sequence[Job], fleet: Fleet, now: datetime) -> list[JobView]:
-    """The views of some rows; one query for all of their active runs."""
+    """The views of some rows; one query for all of their active runs, and one for what they wait with."""
     ids = [job.active_run_id for job in jobs if job.active_run_id]
     runs = {run.id: run for run in db.session.scalars(select(Run).where(Run.id.in_(ids)))} if ids else {}
+    asked = pending_requests.by_job([job.id for job in jobs], now)
     return [
-        _view(job, runs.get(job.active_run_id) if job.active_run_id else None, fleet, now) for job in jobs
+        _view(job, runs.get(job.active_run_id) if job.active_run_id else None, asked.get(job.id), fleet, now)
+        for job in jobs
     ]
 
 
-def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
+def _view(
+    job: Job, active: Run | None, pending: PendingRequest | None, fleet: Fleet, now: datetime
+) -> JobView:
     task = registry.get(job.task)
     is_registered = fleet.offers(job.task)
     run = active_run(active, fleet, now) if active else None
@@ -77,8 +81,9 @@ def _view(job: Job, active: Run | None, fleet: Fleet, now: datetime) -> JobView:
         active_run=run,
         button_reason=reason,
         button_text=f"{reason.text} {reason.advice}" if reason else None,
-        version=row_version(job, run, is_registered),
+        version=row_version(job, run, is_registered, pending),
         as_of=now,
+        pending=pending,
     )
 
 
@@ -89,12 +94,14 @@ def _last_run(job: Job) -> LastRun | None:
     return LastRun(job.last_run_id, RunState(job.last_run_state), job.last_run_at, reason, job.last_run_note)
 
 
-def row_version(job: Job, run: ActiveRun | None, is_registered: bool) -> str:
+def row_version(job: Job, run: ActiveRun | None, is_registered: bool, pending: PendingRequest | None) -> str:
     """Changes whenever anything on the row does, but for its age."""
     text = f"{job.id}{job.changed_at.isoformat()}{job.applied_revision}{is_registered}"
     if run:
         reached = [hop.name for hop in run.hops if hop.at]
         text += f"{run.state}{run.silence}{run.progress}{run.attempt}{reached}"
+    if pending:
+        text += f"{pending.id}{pending.number}"
     return sha256(text.encode()).hexdigest()[:16]
 
 

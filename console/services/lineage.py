@@ -11,7 +11,7 @@ from console.core.actor import Actor
 from console.core.states import RunState, Trigger
 from console.db.runs import Run
 from console.db.session import db, reading
-from console.services.views import RunView
+from console.services.run_views import RunView
 
 MOST = 20
 

@@ -1,6 +1,7 @@
 """The mail that the embedded catcher accepted, for a newcomer to see it arrive."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -20,10 +21,30 @@ from console.db.runs import Run
 from console.db.session import db, reading, transaction
 from console.services import paging
 from console.services.mail import RUN_HEADER
-from console.services.views import Mail, MailPage
 
 TEXT_LIMIT = 200_000
 _embedded = [False]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail in the outbox; `html_text` is its HTML part as source, None without one and in lists."""
+
+    id: UUID
+    run_id: UUID | None
+    received_at: datetime
+    sender: str
+    recipients: Sequence[str]
+    subject: str
+    text: str
+    html_text: str | None = None
+
+
+@dataclass(frozen=True)
+class MailPage:
+    mails: Sequence[Mail]
+    next_cursor: str | None
+    as_of: datetime
 
 
 def configure(*, embedded: bool) -> None:

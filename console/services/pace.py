@@ -9,7 +9,7 @@ from console.core import pace
 from console.core.hops import Hop
 from console.core.pace import COMPARED, Pace
 from console.db.session import db
-from console.services.views import RunView
+from console.services.run_views import RunView
 
 HOPS = ("queued", "started", "finished")
 # The newest runs before this one, however many there are: an index gives them.

@@ -23,7 +23,7 @@ from console.db import bulk
 from console.db.jobs import WAITING, Job, JobRevision
 from console.db.session import db
 from console.queue import Ticket
-from console.services import rules, workers
+from console.services import heartbeats, rules
 from console.services.orgs import zone
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ def write(
     With `acknowledges` the jobs show that a scheduler acts on the revision that was read here.
     """
     active = _active(rows)
-    grace = workers.on_time(Beating.EXTERNAL_CRON) if trigger is Trigger.TICK else None
+    grace = heartbeats.on_time(Beating.EXTERNAL_CRON) if trigger is Trigger.TICK else None
     plans = [_plan(row, active, grace, now) for row in rows]
     runs = [_new_run(plan, item, now) for plan in plans for item in plan.decided.decisions]
     inserted = bulk.insert_runs(runs, trigger=trigger, scheduler=scheduler, now=now)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from console.core.reasons import Reason
 from console.core.states import JobStatus, Kind, RunState
-from console.services.views import Component
+from console.services.process_views import Component
 
 Item = TypeVar("Item")
 EXECUTED = (RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.UNKNOWN)

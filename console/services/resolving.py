@@ -14,7 +14,7 @@ from console.core.texts import storable
 from console.db import resolutions
 from console.db.session import transaction
 from console.services import audit, following, mail, pushing, runs
-from console.services.views import LogLine, RunView
+from console.services.run_views import LogLine, RunView
 
 LONGEST_NOTE = 500
 JOB_NOTE = 200

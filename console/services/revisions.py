@@ -15,6 +15,7 @@ from console.core.reasons import Reason
 from console.db.jobs import Job, JobRevision
 from console.db.session import db, reading, transaction
 from console.services import edits, jobs, paging, pushing
+from console.services.changes import Change
 from console.services.definitions import NAMES, FieldChange
 
 
@@ -128,8 +129,8 @@ def _restore(
         ) from error
 
 
-def _change_to(stored: Mapping[str, Any]) -> edits.Change:
+def _change_to(stored: Mapping[str, Any]) -> Change:
     """What a revision from before a field was known says nothing of stays as it is."""
     wanted = {name: value for name, value in stored.items() if name in NAMES and name != "task"}
     wanted["closed"] = stored.get("closed")
-    return edits.Change(**wanted)
+    return Change(**wanted)

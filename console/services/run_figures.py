@@ -28,7 +28,7 @@ from console.services.run_measures import (
     seconds,
     took,
 )
-from console.services.views import RunFilter
+from console.services.run_views import RunFilter
 
 TOP = 5
 ENOUGH = 3

@@ -21,7 +21,7 @@ from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
 from console.services import pace, paging, run_filters
 from console.services.job_views import max_attempts, stamps
-from console.services.views import LogLine, Resolution, RunFilter, RunPage, RunView
+from console.services.run_views import LogLine, Resolution, RunFilter, RunPage, RunView
 from console.services.workers import Fleet, fleet
 
 WAIT_STEP = 0.05
@@ -38,6 +38,14 @@ def page(actor: Actor, wanted: RunFilter, *, cursor: str | None, limit: int, now
         found = [_view(run, job, seen, now) for run, job in rows[:limit]]
     last = found[-1] if len(rows) > limit else None
     return RunPage(found, paging.encode(last.requested_at, last.id) if last else None, now)
+
+
+def several(actor: Actor, run_ids: Sequence[UUID], *, now: datetime) -> list[RunView]:
+    """Those of the actor's runs that have one of these ids, oldest first."""
+    with reading():
+        query = _joined(actor).where(Run.id.in_(run_ids)).order_by(Run.id)
+        seen = fleet(now)
+        return [_view(run, job, seen, now) for run, job in db.session.execute(query)]
 
 
 def _joined(actor: Actor) -> Select[Run, Job]:

@@ -12,9 +12,10 @@ from console.core.registry import registry
 from console.core.task import Task
 from console.db.jobs import Job
 from console.db.session import db, reading, transaction
-from console.services import edits, jobs, previews
-from console.services.edits import Change, Edited
-from console.services.jobs import KeyTaken, NewJob
+from console.services import edits, job_creation, job_filters, job_names, jobs, previews
+from console.services.changes import Change
+from console.services.edits import Edited
+from console.services.job_creation import KeyTaken, NewJob
 from console.services.views import JobView
 
 MOST_NAMED = 10
@@ -74,21 +75,21 @@ def _put(actor: Actor, name: str, change: Change, seen: int | None, reason: str 
 
 def _meant(actor: Actor, name: str) -> Job | Task:
     """The job, or the task without a job, that `name` means; inside the caller's transaction."""
-    job = jobs.find_row(actor, name)
+    job = job_names.find_row(actor, name)
     if job is not None:
         _check_only(actor, job, name)
         return job
     try:
         return registry.resolve(name)
     except UnknownTask:
-        raise jobs.unknown_name(actor, name) from None
+        raise job_names.unknown_name(actor, name) from None
 
 
 def _check_only(actor: Actor, job: Job, name: str) -> None:
     """Raises `Invalid` when `name` is a task's and none of its several jobs bears it."""
     if name.strip() == str(job.id) or job.key == key_of(name):
         return
-    same = jobs.alive(actor).with_only_columns(Job.key).where(Job.task == job.task)
+    same = job_filters.alive(actor).with_only_columns(Job.key).where(Job.task == job.task)
     keys = list(db.session.scalars(same.order_by(Job.key).limit(MOST_NAMED)))
     if len(keys) > 1:
         word = f"this task has several jobs; name one of them: {', '.join(keys)}"
@@ -96,10 +97,10 @@ def _check_only(actor: Actor, job: Job, name: str) -> None:
 
 
 def create(actor: Actor, new: NewJob, *, reason: str | None = None, now: datetime) -> Edited:
-    """As `jobs.create`, and says what gives pause about the new job; there was no revision before."""
+    """As `job_creation.create`, and says what gives pause about the new job; there was no revision before."""
     actor.require(Permission.EDIT_JOBS)
     with transaction():
-        (job,) = jobs.insert_all(actor, [new], reason=reason, now=now)
+        (job,) = job_creation.insert_all(actor, [new], reason=reason, now=now)
         return Edited(jobs.view_of(job, now), (), None, 0, previews.cautions(actor, job, now))
 
 

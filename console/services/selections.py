@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from console.core.actor import Actor
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import jobs
+from console.services import job_filters
 from console.services.bulk_edits import MOST_SELECTED
 from console.services.views import JobFilter
 
@@ -38,12 +38,12 @@ class Selection:
 
 def selected(actor: Actor, ids: Sequence[UUID]) -> Selection:
     """Those of the actor's jobs that have one of these ids."""
-    return _selection(jobs.alive(actor).where(Job.id.in_(ids)))
+    return _selection(job_filters.alive(actor).where(Job.id.in_(ids)))
 
 
 def matching(actor: Actor, wanted: JobFilter) -> Selection:
     """Those of the actor's jobs that match."""
-    return _selection(jobs.filtered(select(Job), actor, wanted))
+    return _selection(job_filters.filtered(select(Job), actor, wanted))
 
 
 def _selection(query: Select[Any]) -> Selection:

@@ -7,7 +7,8 @@ from console.core.actor import Actor
 from console.core.permissions import Permission
 from console.core.registry import registry
 from console.db.session import transaction
-from console.services import jobs
+from console.services import job_creation, job_names
+from console.services.job_creation import KeyTaken, NewJob
 
 
 def manual_job(actor: Actor, task_name: str, *, now: datetime) -> UUID:
@@ -21,12 +22,12 @@ def manual_job(actor: Actor, task_name: str, *, now: datetime) -> UUID:
     task = registry.resolve(task_name)
     try:
         with transaction():
-            found = jobs.find_row(actor, task.path)
-            row = found or jobs.insert(actor, jobs.NewJob(task=task.path, args=None), now)
+            found = job_names.find_row(actor, task.path)
+            row = found or job_creation.insert(actor, NewJob(task=task.path, args=None), now)
             return row.id
-    except jobs.KeyTaken:  # another click made it in the meantime, or a job of another task has this key
+    except KeyTaken:  # another click made it in the meantime, or a job of another task has this key
         with transaction():
-            found = jobs.find_row(actor, task.path)
+            found = job_names.find_row(actor, task.path)
             key = f"{task.key}_{now:%Y%m%d%H%M%S}"
-            row = found or jobs.insert(actor, jobs.NewJob(task=task.path, key=key, args=None), now)
+            row = found or job_creation.insert(actor, NewJob(task=task.path, key=key, args=None), now)
             return row.id

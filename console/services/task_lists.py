@@ -15,6 +15,8 @@ from console.core.registry import registry
 from console.core.states import RunState
 from console.core.task import Task
 from console.db.session import db, reading
+from console.services import pending_requests
+from console.services.views import PendingRequest
 from console.services.workers import Fleet, fleet
 
 COUNTED_UP_TO = 10_000
@@ -35,11 +37,12 @@ FACTS = text(
     SELECT given.path,
         (SELECT count(*) FROM (SELECT FROM jobs WHERE org_id = :org AND task = given.path
             AND deleted_at IS NULL LIMIT :most) AS alive) AS jobs,
-        nearest.id AS job_id, nearest.next_run_at,
+        nearest.id AS job_id, nearest.next_run_at, nearest.needs_approval,
         newest.last_run_id, newest.last_run_state, newest.last_run_at, newest.last_run_reason
     FROM unnest(CAST(:paths AS text[])) AS given (path)
     LEFT JOIN LATERAL (
-        SELECT id, next_run_at FROM jobs WHERE org_id = :org AND task = given.path AND deleted_at IS NULL
+        SELECT id, next_run_at, needs_approval FROM jobs
+        WHERE org_id = :org AND task = given.path AND deleted_at IS NULL
         ORDER BY sort_at, name, id LIMIT 1
     ) AS nearest ON true
     LEFT JOIN LATERAL (
@@ -62,6 +65,15 @@ class LastRun:
 
 
 @dataclass(frozen=True)
+class OnlyJob:
+    """The job of a task that has just one, and the request of it that waits for a second person."""
+
+    id: UUID
+    needs_approval: bool
+    pending: PendingRequest | None
+
+
+@dataclass(frozen=True)
 class TaskLine:
     """A task: where it stands in the code, who offers it, and what became of it last.
 
@@ -81,7 +93,7 @@ class TaskLine:
     offered_by: int
     refusal: Reason | None
     jobs: int
-    only_job: UUID | None
+    only_job: OnlyJob | None
     next_run_at: datetime | None
     last_run: LastRun | None
     done_word: str
@@ -101,13 +113,20 @@ def listing(actor: Actor, *, now: datetime) -> TaskList:
         used = list(db.session.scalars(PATHS, {"org": actor.org_id}))
         values = {"org": actor.org_id, "paths": used, "most": COUNTED_UP_TO + 1}
         facts = {row.path: row for row in db.session.execute(FACTS, values)}
+        waiting = pending_requests.by_job([row.job_id for row in facts.values() if row.jobs == 1], now)
         seen = fleet(now)
-    known = [_line(task.path, task, facts, seen) for task in registry.all()]
-    gone = [_line(path, None, facts, seen) for path in used if registry.get(path) is None]
+    known = [_line(task.path, task, facts, seen, waiting) for task in registry.all()]
+    gone = [_line(path, None, facts, seen, waiting) for path in used if registry.get(path) is None]
     return TaskList([*known, *gone], now)
 
 
-def _line(path: str, task: Task | None, facts: Mapping[str, Any], seen: Fleet) -> TaskLine:
+def _line(
+    path: str,
+    task: Task | None,
+    facts: Mapping[str, Any],
+    seen: Fleet,
+    waiting: Mapping[UUID, PendingRequest],
+) -> TaskLine:
     paths = [path, *(task.aliases if task else ())]
     found = [facts[name] for name in paths if name in facts]
     jobs = min(sum(row.jobs for row in found), COUNTED_UP_TO + 1)
@@ -124,11 +143,16 @@ def _line(path: str, task: Task | None, facts: Mapping[str, Any], seen: Fleet) -
         offered_by=sum(path in worker.tasks for worker in live),
         refusal=None if seen.offers(path) else Reason.NOT_REGISTERED,
         jobs=jobs,
-        only_job=next(row.job_id for row in found if row.job_id) if jobs == 1 else None,
+        only_job=_only_job(found, task, waiting) if jobs == 1 else None,
         next_run_at=min((row.next_run_at for row in found if row.next_run_at), default=None),
         last_run=_last(found),
         done_word=task.done if task else "done",
     )
+
+
+def _only_job(found: Sequence[Any], task: Task | None, waiting: Mapping[UUID, PendingRequest]) -> OnlyJob:
+    row = next(row for row in found if row.job_id)
+    return OnlyJob(row.job_id, row.needs_approval or bool(task and task.critical), waiting.get(row.job_id))
 
 
 def _last(found: Sequence[Any]) -> LastRun | None:

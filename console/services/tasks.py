@@ -1,5 +1,6 @@
 """Every task that has a job or ever ran, with its last run, whatever its schedule."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import humanize
@@ -11,11 +12,26 @@ from console.db.jobs import Job
 from console.db.session import db, reading
 from console.services.run_filters import paths_of
 from console.services.task_lists import PATHS
-from console.services.views import TaskStatus
 from console.services.workers import Fleet, fleet
 
 NEVER = "Never run"
 LISTED = 1000
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """One line of the status API: a task that has a job or ever ran."""
+
+    schedule_name: str
+    task_path: str
+    name: str
+    category: str
+    status: str
+    is_registered: bool
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    last_run_relative: str
+    last_run_state: str
 
 
 def status(actor: Actor, *, now: datetime) -> list[TaskStatus]:

@@ -13,8 +13,10 @@ from console.core.actor import Actor
 from console.core.permissions import Permission
 from console.core.states import Beating, Trigger
 from console.db.session import db, reading
-from console.services import dispatch, execution, passes, watching, workers
-from console.services.views import Pulse
+from console.services import dispatch, heartbeats, passes, watching, workers
+from console.services.claims import LEASE
+from console.services.heartbeats import Beat
+from console.services.process_views import Pulse
 
 MOST_BATCHES = 50
 LONGEST = timedelta(seconds=20)
@@ -85,10 +87,8 @@ def _pass(clock: Callable[[], datetime], until: datetime) -> Work:
 def _beat(actor: Actor, now: datetime) -> None:
     """The name is kept with its org, for heartbeats belong to the installation and names to orgs."""
     details: dict[str, object] = {workers.ORG: str(actor.org_id)}
-    beat = workers.Beat(
-        Beating.EXTERNAL_CRON, actor.name, socket.gethostname(), os.getpid(), now, details=details
-    )
-    workers.beat(beat, now=now)
+    beat = Beat(Beating.EXTERNAL_CRON, actor.name, socket.gethostname(), os.getpid(), now, details=details)
+    heartbeats.beat(beat, now=now)
 
 
 def _decide(clock: Callable[[], datetime], until: datetime) -> Work:
@@ -109,4 +109,4 @@ def _may_recover(now: datetime) -> bool:
     """Whether Postgres has been up for a lease; a scheduler, which lives on, knows this by itself."""
     with reading():
         started_at: datetime = db.session.execute(text("SELECT pg_postmaster_start_time()")).scalar_one()
-    return now - started_at > execution.LEASE
+    return now - started_at > LEASE

@@ -18,7 +18,7 @@ from console.services.bulk_edits import MOST_SELECTED, Action, BulkResult, Left,
 from console.services.selections import Selection
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import ScheduleQuery
+from console.web.job_queries import ScheduleQuery
 from console.web.schedules import address
 
 CHOICE = ("csrf_token", "selected", "matching", "action")

@@ -117,7 +117,7 @@ def zones(*near: str) -> tuple[str, ...]:
 def save(job_id: UUID) -> ResponseReturnValue:
     actor().require(Permission.EDIT_JOBS)
     job = jobs.get(actor(), job_id, now=moment())
-    base = _definition(job, revision_of(request.form, "base") or seen_revision())
+    base = definition_at(job, revision_of(request.form, "base") or seen_revision())
     seen = examine(read(request.form), base, moment())
     if seen.faults:
         return _refused(job, seen)
@@ -145,8 +145,8 @@ def _save(job: JobView, seen: Examined, base: Definition) -> Edited:
         return edits.edit(actor(), job.id, change(seen, base), seen=begun, reason=reason, now=moment())
 
 
-def _definition(job: JobView, revision: int) -> Definition:
-    """The definition that the draft was begun on."""
+def definition_at(job: JobView, revision: int) -> Definition:
+    """The job as that revision defines it, on which a draft was begun; raises `Invalid`."""
     if revision == job.revision:
         return definition_of(job)
     found = revisions.page(actor(), job.id, before=revision + 1, limit=1, now=moment()).revisions

@@ -8,7 +8,7 @@ from console.core.registry import registry
 from console.core.states import JobStatus
 from console.services.job_tabs import Counted, Tabs
 from console.web.identity import actor, moment
-from console.web.queries import JobQuery, JobType
+from console.web.job_queries import JobQuery, JobType
 
 STATUSES = {status: status.capitalize() for status in JobStatus} | {JobStatus.SENT: "Sent or done"}
 

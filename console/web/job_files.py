@@ -7,7 +7,7 @@ from console.core.streams import within
 from console.services import job_files
 from console.services.job_files import Format
 from console.web.identity import actor, moment, zone
-from console.web.queries import JobQuery
+from console.web.job_queries import JobQuery
 
 bp = Blueprint("job_files", __name__)
 

@@ -13,12 +13,15 @@ from console.core.states import Kind
 from console.core.texts import storable
 from console.services import approvals, edits, job_tabs, jobs, previews, revisions, runs
 from console.services.bulk_edits import MOST_SELECTED
-from console.services.views import JobPage, RunFilter
+from console.services.run_views import RunFilter
+from console.services.views import JobPage
 from console.web import chains, finding, versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.identity import actor, moment, zone
+from console.web.job_queries import JobQuery
+from console.web.parameters import cursor_of
 from console.web.pulse import heartbeat
-from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, cursor_of
+from console.web.queries import PAGE, RUNS_OF_JOB
 
 FRESH = timedelta(minutes=1)
 NOTE_LENGTH = 500

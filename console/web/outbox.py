@@ -11,7 +11,8 @@ from console.services import outbox
 from console.web import versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.identity import actor, moment
-from console.web.queries import PAGE, cursor_of
+from console.web.parameters import cursor_of
+from console.web.queries import PAGE
 
 bp = Blueprint("outbox", __name__)
 

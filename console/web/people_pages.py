@@ -30,7 +30,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/settings/people/new")
 def new() -> ResponseReturnValue:
     actor().require(Permission.MANAGE_PEOPLE)
-    return page("settings/new_person.html", **_form({"role": Role.OPERATOR.value}))
+    role = request.args.get("role", Role.OPERATOR.value)
+    return page("settings/new_person.html", **_form({"role": role if role in ROLES else Role.OPERATOR.value}))
 
 
 def _form(typed: Mapping[str, str], errors: Errors | None = None) -> dict[str, Any]:

@@ -7,10 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from console.core.errors import ConsoleError
 from console.services import jobs, runs, workers
-from console.services.views import Pulse, RunFilter
+from console.services.process_views import Pulse
+from console.services.run_views import RunFilter
 from console.web import versions
 from console.web.identity import actor, moment, zone
-from console.web.queries import PAGE, RUNS_OF_JOB, JobQuery, RunQuery, ScheduleQuery, cursor_of, job_id_of
+from console.web.job_queries import JobQuery, ScheduleQuery
+from console.web.parameters import cursor_of, job_id_of
+from console.web.queries import PAGE, RUNS_OF_JOB
+from console.web.run_queries import RunQuery
 from console.web.waiting import waiting_approvals
 
 WATCHED = ("watch", "version", "waiting")

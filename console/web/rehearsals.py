@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from console.core.errors import NotFound
 from console.core.texts import own_path
 from console.services import jobs, runs
-from console.services.views import JobView, RunView
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.web.answers import is_known, nothing_new, page
 from console.web.identity import actor, moment
 

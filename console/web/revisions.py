@@ -9,7 +9,7 @@ from console.core.errors import Invalid
 from console.services import jobs, revisions
 from console.web.answers import page
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 from console.web.saves import revision_of, told
 
 REVISIONS = 50

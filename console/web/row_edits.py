@@ -15,8 +15,10 @@ from console.core.schedule import parse
 from console.core.states import JobStatus
 from console.core.texts import storable
 from console.services import edits, jobs
+from console.services.changes import Change
 from console.services.conflicts import StaleRevision
-from console.services.edits import SEND_AT_GRACE, Change, Edited
+from console.services.edit_validation import SEND_AT_GRACE
+from console.services.edits import Edited
 from console.services.views import JobView
 from console.web import saves
 from console.web.answers import page

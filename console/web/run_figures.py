@@ -13,7 +13,7 @@ from console.services.report_views import Period
 from console.web import run_charts, run_finding
 from console.web.answers import page
 from console.web.identity import actor, moment, zone
-from console.web.queries import Days, RunQuery
+from console.web.run_queries import Days, RunQuery
 
 USUAL = Days.FORTNIGHT
 MOST_DAYS = timedelta(days=91)

@@ -9,7 +9,7 @@ from console.core.registry import registry
 from console.services import jobs
 from console.web.finding import Chip
 from console.web.identity import actor, moment
-from console.web.queries import DryRuns, RunQuery
+from console.web.run_queries import DryRuns, RunQuery
 
 DRY = {DryRuns.ONLY: "dry runs only", DryRuns.NONE: "without dry runs"}
 

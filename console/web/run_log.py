@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from console.core.actor import Actor
 from console.services import runs
-from console.services.views import LogLine, RunView
+from console.services.run_views import LogLine, RunView
 from console.web.answers import nothing_new, page
 from console.web.identity import actor, moment, zone
 

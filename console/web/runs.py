@@ -9,13 +9,16 @@ from flask.typing import ResponseReturnValue
 
 from console.core.errors import Invalid, NotFound, Refused
 from console.core.states import RunState
-from console.services import chain_views, jobs, lineage, outbox, resolving, run_control, runs
-from console.services.views import JobView, LogLine, RunView
+from console.services import chain_places, jobs, lineage, outbox, resolving, run_control, runs
+from console.services.bulk_retries import ENDED_BADLY, MOST
+from console.services.run_views import LogLine, RunView
+from console.services.views import JobView
 from console.web import run_finding, run_log, versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment, zone
-from console.web.queries import PAGE, RunQuery
+from console.web.queries import PAGE
+from console.web.run_queries import RunQuery
 
 AROUND = timedelta(minutes=1)
 FOUND = {"succeeded": True, "failed": False}
@@ -36,7 +39,13 @@ def table() -> ResponseReturnValue:
 
 def _table(query: RunQuery) -> dict[str, Any]:
     found = runs.page(actor(), query.filter(zone()), cursor=query.cursor, limit=PAGE, now=moment())
-    return {"page": found, "query": query, "version": versions.of_runs(found)}
+    return {
+        "page": found,
+        "query": query,
+        "version": versions.of_runs(found),
+        "retriable": ENDED_BADLY,
+        "most_retried": MOST,
+    }
 
 
 @bp.get("/runs/<uuid:run_id>")
@@ -71,7 +80,7 @@ def context_of(found: RunView) -> dict[str, Any]:
         "job": _job(found),
         "left": _left(found),
         "lineage": lineage.of(actor(), found),
-        "place": chain_views.place(actor(), found),
+        "place": chain_places.place(actor(), found),
         "is_retriable": run_control.can_be_asked(found),
         "question": resolving.question(found, _last_line(found)),
         "settled": resolving.said(found),

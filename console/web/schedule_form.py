@@ -11,8 +11,8 @@ from console.core.plain import plain
 from console.core.reasons import Reason
 from console.core.schedule import parse
 from console.services import definitions
+from console.services.changes import Change
 from console.services.definitions import Definition
-from console.services.edits import Change
 from console.web.drafts import Draft, draft_of
 from console.web.schedule_shape import CLOCK, invalid, seconds, shape
 

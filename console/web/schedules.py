@@ -9,14 +9,16 @@ from flask.typing import ResponseReturnValue
 from console.core.errors import Invalid
 from console.services import edits, jobs, timelines
 from console.services.bulk_edits import MOST_SELECTED
+from console.services.changes import Change
 from console.services.conflicts import StaleRevision
-from console.services.edits import Change, Edited
+from console.services.edits import Edited
 from console.web import charts, versions
 from console.web.answers import is_known, nothing_new, page
 from console.web.errors import problem_of
 from console.web.identity import actor, moment, wants_fragment, zone
+from console.web.job_queries import ScheduleQuery
 from console.web.pulse import heartbeat
-from console.web.queries import PAGE, ScheduleQuery
+from console.web.queries import PAGE
 
 SWITCH = ("csrf_token", "revision", "enabled")
 bp = Blueprint("schedules", __name__)

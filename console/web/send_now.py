@@ -14,9 +14,11 @@ from console.core.permissions import Permission
 from console.core.registry import registry
 from console.core.states import Hold, Trigger
 from console.core.texts import storable
-from console.services import chains, jobs, runs, triggers
+from console.services import chains, jobs, preflights, runs, triggers
 from console.services.approvals import ApprovalRequested
-from console.services.views import JobView, RunView
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.web import args_form, rehearsals
 from console.web.answers import page
 from console.web.args_form import ArgsForm
@@ -48,7 +50,7 @@ def confirm_fragment(job_id: UUID) -> ResponseReturnValue:
 def _confirmation(job_id: UUID, faults: Faults | None = None) -> dict[str, Any]:
     """What the dialog shows: filled with the job's own, or with what was typed into it."""
     actor().require(Permission.RUN_JOBS)
-    ready = triggers.preflight(actor(), job_id, now=moment())
+    ready = preflights.preflight(actor(), job_id, now=moment())
     start_at = request.form.get("start_at", "")[:TYPED_LENGTH]
     return {
         "ready": ready,
@@ -104,13 +106,13 @@ def send_now(job_id: UUID) -> ResponseReturnValue:
     return _accepted(run)
 
 
-def _wish(job_id: UUID) -> triggers.Request:
+def _wish(job_id: UUID) -> Request:
     """What the form asks for; raises `Invalid` that names the field."""
     actor().require(Permission.RUN_JOBS)
     job = jobs.get(actor(), job_id, now=moment())
     is_dry = request.form.get("dry_run") == "1"
     key = request.form.get("idempotency_key", "")[:KEY_LENGTH] or None
-    return triggers.Request(
+    return Request(
         Trigger.MANUAL,
         key=f"{DRY}{key}" if key and is_dry else key,
         args=_args(job),

@@ -5,9 +5,13 @@ from hashlib import sha256
 
 from console.core.hops import Clock
 from console.services import jobs
-from console.services.views import JobView, MailPage, Pulse, RunPage
+from console.services.outbox import MailPage
+from console.services.process_views import Pulse
+from console.services.run_views import RunPage
+from console.services.views import JobView
 from console.web.identity import actor, moment, zone
-from console.web.queries import PAGE, JobQuery, ScheduleQuery
+from console.web.job_queries import JobQuery, ScheduleQuery
+from console.web.queries import PAGE
 
 WAITS = "."
 

@@ -12,7 +12,8 @@ from console.core.errors import NotFound
 from console.core.registry import registry
 from console.core.states import Beating, Light
 from console.services import queue_pauses, runs, workers
-from console.services.views import Component, RunView
+from console.services.process_views import Component
+from console.services.run_views import RunView
 from console.web.answers import page
 from console.web.identity import actor, moment
 

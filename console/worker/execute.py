@@ -22,7 +22,9 @@ from console.core.registry import registry
 from console.core.states import RunState
 from console.core.task import Check, LogLimitExceeded, Result, Run, Task
 from console.core.texts import NotJson, as_json, storable
-from console.services import execution, mail, rehearsals
+from console.services import claims, execution, mail, rehearsals
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
 from console.worker.voice import Voice
 
 TRACEBACK_LIMIT = 64 * 1024
@@ -30,7 +32,7 @@ MESSAGE_LIMIT = 4 * 1024
 TRY_AGAIN_AFTER = 1.0
 log = structlog.get_logger()
 
-Announce = Callable[[execution.Claim, int], None]
+Announce = Callable[[Claim, int], None]
 
 
 class TaskTimeout(BaseTimeoutException):
@@ -69,29 +71,29 @@ def execute(
     return _record(app, claim, outcome, clock)
 
 
-def _claim(app: Flask, run_id: UUID, worker: str, clock: Callable[[], datetime]) -> execution.Claim | None:
+def _claim(app: Flask, run_id: UUID, worker: str, clock: Callable[[], datetime]) -> Claim | None:
     """Claims the run; a claim that Postgres committed while the connection broke is found again."""
     since, is_first = clock(), True
     while True:
         try:
             with app.app_context():
                 found = execution.claim(run_id, worker=worker, offered=registry.offered(), now=clock())
-                return found or (None if is_first else execution.regain(run_id, worker=worker, since=since))
+                return found or (None if is_first else claims.regain(run_id, worker=worker, since=since))
         except Unavailable:
             is_first = False
             log.warning("a claim waits for Postgres", action="run.wait", run_id=str(run_id))
             time.sleep(TRY_AGAIN_AFTER)
 
 
-def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> execution.Outcome:
+def _call(app: Flask, task: Task, claim: Claim, voice: Voice, now: datetime) -> Outcome:
     """Calls the task's function and turns whatever comes of it into an outcome."""
     try:
         with app.app_context(), _performing(task, claim, voice):
             refusal = _refusal(task, claim, now)
             if refusal is not None:
-                return execution.Outcome(RunState.SKIPPED, refusal.reason, refusal.sentence)
+                return Outcome(RunState.SKIPPED, refusal.reason, refusal.sentence)
             answer = task.function(_run(task, claim, voice, now))
-        return execution.Outcome(RunState.SUCCEEDED, result=_result(answer), changes=voice.changes)
+        return Outcome(RunState.SUCCEEDED, result=_result(answer), changes=voice.changes)
     except (TaskTimeout, BaseTimeoutException) as error:
         return _failed(Reason.TIMEOUT, _too_long(task, claim), error, voice)
     except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
@@ -107,7 +109,7 @@ def _call(app: Flask, task: Task, claim: execution.Claim, voice: Voice, now: dat
 
 
 @contextmanager
-def _performing(task: Task, claim: execution.Claim, voice: Voice) -> Iterator[None]:
+def _performing(task: Task, claim: Claim, voice: Voice) -> Iterator[None]:
     """What stands around the task's own code: its deadline, and for a dry run the rehearsal."""
     seconds = _seconds(task, claim)
     with rehearsals.performing(voice, dry_run=claim.dry_run, seconds=seconds):
@@ -115,18 +117,18 @@ def _performing(task: Task, claim: execution.Claim, voice: Voice) -> Iterator[No
             yield
 
 
-def _seconds(task: Task, claim: execution.Claim) -> int:
+def _seconds(task: Task, claim: Claim) -> int:
     return rehearsal.seconds_of(task.timeout, is_rehearsal=claim.dry_run)
 
 
-def _too_long(task: Task, claim: execution.Claim) -> str:
+def _too_long(task: Task, claim: Claim) -> str:
     seconds = _seconds(task, claim)
     if seconds == task.timeout:
         return f"The task took longer than its {task.timeout} s."
     return f"The dry run took longer than {seconds} s, and it may hold up others for no longer."
 
 
-def _known(error: ConsoleError, voice: Voice, *, is_dry: bool) -> execution.Outcome:
+def _known(error: ConsoleError, voice: Voice, *, is_dry: bool) -> Outcome:
     """One that says itself whether another attempt is of use, or that nobody knows whether it took effect.
 
     Of a dry run everybody knows that it took none.
@@ -136,7 +138,7 @@ def _known(error: ConsoleError, voice: Voice, *, is_dry: bool) -> execution.Outc
     return replace(outcome, state=state, may_retry=not error.is_final)
 
 
-def _told(task: Task, claim: execution.Claim, outcome: execution.Outcome) -> execution.Outcome:
+def _told(task: Task, claim: Claim, outcome: Outcome) -> Outcome:
     """One that failed after its mail was taken is not tried again: another attempt would send a second."""
     if outcome.state is not RunState.FAILED or task.idempotent or not mail.was_taken(str(claim.run_id)):
         return outcome
@@ -144,12 +146,12 @@ def _told(task: Task, claim: execution.Claim, outcome: execution.Outcome) -> exe
     return replace(outcome, detail=storable(detail, MESSAGE_LIMIT), may_retry=False)
 
 
-def _refusal(task: Task, claim: execution.Claim, now: datetime) -> Refusal | None:
+def _refusal(task: Task, claim: Claim, now: datetime) -> Refusal | None:
     check = Check(str(claim.org_id), claim.args, claim.recipient, now, str(claim.job_id))
     return task.requires(check) if task.requires else None
 
 
-def _run(task: Task, claim: execution.Claim, voice: Voice, now: datetime) -> Run:
+def _run(task: Task, claim: Claim, voice: Voice, now: datetime) -> Run:
     try:
         args = task.params.model_validate(dict(claim.args))
     except ValidationError as error:
@@ -175,7 +177,7 @@ def _result(answer: object) -> Any:
     return as_json(answer)
 
 
-def _failed(reason: Reason, detail: str, error: BaseException, voice: Voice) -> execution.Outcome:
+def _failed(reason: Reason, detail: str, error: BaseException, voice: Voice) -> Outcome:
     lines = "".join(traceback.format_exception(error))
     described = {
         "type": type(error).__name__,
@@ -183,12 +185,10 @@ def _failed(reason: Reason, detail: str, error: BaseException, voice: Voice) -> 
         "traceback": storable(lines, TRACEBACK_LIMIT),
     }
     sentence = storable(detail, MESSAGE_LIMIT)
-    return execution.Outcome(RunState.FAILED, reason, sentence, error=described, changes=voice.changes)
+    return Outcome(RunState.FAILED, reason, sentence, error=described, changes=voice.changes)
 
 
-def _record(
-    app: Flask, claim: execution.Claim, outcome: execution.Outcome, clock: Callable[[], datetime]
-) -> RunState | None:
+def _record(app: Flask, claim: Claim, outcome: Outcome, clock: Callable[[], datetime]) -> RunState | None:
     """Records the outcome, however long Postgres is away; the task has run, so it must not be forgotten."""
     while True:
         try:
@@ -210,7 +210,7 @@ def _record(
         return state
 
 
-def _bare(error: Exception) -> execution.Outcome:
+def _bare(error: Exception) -> Outcome:
     """What is recorded in the place of an outcome that Postgres refuses; what has run is not repeated."""
     detail = f"The task ended, and its outcome could not be stored: {type(error).__name__}"
-    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, detail, may_retry=False)
+    return Outcome(RunState.FAILED, Reason.EXCEPTION, detail, may_retry=False)

@@ -13,8 +13,8 @@ import structlog
 from flask import Flask
 
 from console.core.process import die_with_parent
+from console.services.claims import Claim
 from console.services.connections import forget_connections
-from console.services.execution import Claim
 from console.worker.execute import execute
 
 RUNS_PER_HORSE = 1000

@@ -25,7 +25,10 @@ from console.core.registry import registry
 from console.core.settings import Settings
 from console.core.states import Beating, RunState
 from console.queue import QueueUnavailable, RefusingSerializer, RunQueue, RunTicket, connect, lanes
-from console.services import execution, workers
+from console.services import claims, execution, heartbeats, losing
+from console.services.claims import Claim
+from console.services.heartbeats import Beat
+from console.services.outcomes import Outcome
 from console.worker.horse import Died, Ended, Horse, Returned, Started
 from console.worker.watch import Watch, outcome_of
 
@@ -120,7 +123,7 @@ class RunWorker(Worker):
     def teardown(self) -> None:
         self._horse.kill()
         with suppress(Unavailable), self._app.app_context():
-            workers.stopped(Beating.WORKER, self.name, now=self._clock())
+            heartbeats.stopped(Beating.WORKER, self.name, now=self._clock())
         log.info("the worker has stopped", action="worker.stop", worker=self.name)
 
     # Its own steps ----------------------------------------------------------------------------
@@ -133,7 +136,7 @@ class RunWorker(Worker):
         self._announce(now)
 
     def _announce(self, now: datetime) -> None:
-        said = workers.Beat(
+        said = Beat(
             Beating.WORKER,
             self.name,
             socket.gethostname(),
@@ -145,7 +148,7 @@ class RunWorker(Worker):
         )
         try:
             with self._app.app_context():
-                workers.beat(said, now=now)
+                heartbeats.beat(said, now=now)
             self._beaten_at = now
         except Unavailable:
             log.warning("Postgres can't be reached; trying again", action="worker.wait", worker=self.name)
@@ -217,47 +220,47 @@ class RunWorker(Worker):
         left = min((end - self._clock() for end in ends), default=LOOK_EVERY)
         return min(max(left, timedelta(0)), LOOK_EVERY).total_seconds()
 
-    def _reason_to_kill(self, watch: Watch, now: datetime) -> execution.Outcome | None:
+    def _reason_to_kill(self, watch: Watch, now: datetime) -> Outcome | None:
         if watch.started and watch.deadline and now >= watch.deadline:
             seconds = watch.started.timeout
             detail = f"The task took longer than its {seconds} s and did not end when told to."
-            return execution.Outcome(RunState.FAILED, Reason.TIMEOUT, detail)
+            return Outcome(RunState.FAILED, Reason.TIMEOUT, detail)
         if self._stop_at and now >= self._stop_at:
-            return execution.Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, "Its worker was stopped.")
+            return Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, "Its worker was stopped.")
         return self._stop_asked(watch, now)
 
-    def _stop_asked(self, watch: Watch, now: datetime) -> execution.Outcome | None:
+    def _stop_asked(self, watch: Watch, now: datetime) -> Outcome | None:
         """How the run is to end, if somebody asked for its stop; a task that has returned is let be."""
         if watch.started is None or watch.has_returned or now - watch.looked_at < LOOK_EVERY:
             return None
         watch.looked_at = now
         with suppress(Unavailable), self._app.app_context():
-            return execution.stop_asked(watch.run_id, watch.started.attempt)
+            return claims.stop_asked(watch.run_id, watch.started.attempt)
         return None
 
     def _renew(self, run_id: UUID, started: Started, now: datetime) -> bool:
         try:
             with self._app.app_context():
-                return execution.renew(run_id, started.attempt, now=now)
+                return claims.renew(run_id, started.attempt, now=now)
         except Unavailable:
             return True
 
-    def _settle(self, watch: Watch, end: execution.Outcome) -> None:
+    def _settle(self, watch: Watch, end: Outcome) -> None:
         """Records the end of an attempt whose horse is gone; the scheduler does it if Postgres is away."""
         self._run_id = None
         if watch.started is None:
             return
         with suppress(Unavailable), self._app.app_context():
-            found = execution.held(watch.run_id, watch.started.attempt)
+            found = claims.held(watch.run_id, watch.started.attempt)
             if found is None:
                 return
             if end.reason is Reason.WORKER_LOST or _is_doubtful(found, end):
-                execution.lose(found, detail=end.detail or "", now=self._clock())
+                losing.lose(found, detail=end.detail or "", now=self._clock())
             else:
                 execution.finish(found, end, now=self._clock())
 
 
-def _is_doubtful(found: execution.Claim, end: execution.Outcome) -> bool:
+def _is_doubtful(found: Claim, end: Outcome) -> bool:
     """Whether a task that sends was cut off by a failure of its process: nobody knows whether it had sent."""
     task = registry.get(found.task)
     return end.state is RunState.FAILED and task is not None and task.sends and not task.idempotent

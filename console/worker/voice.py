@@ -11,6 +11,7 @@ from console.core.errors import Unavailable
 from console.core.task import Change, LogLimitExceeded
 from console.core.texts import own_path, storable
 from console.services import execution
+from console.services.claims import Claim
 
 FLUSH_EVERY = 0.25
 PATIENCE = 2.0
@@ -28,7 +29,7 @@ class Voice:
     when its work is rolled back.
     """
 
-    def __init__(self, app: Flask, claim: execution.Claim, clock: Callable[[], datetime]) -> None:
+    def __init__(self, app: Flask, claim: Claim, clock: Callable[[], datetime]) -> None:
         self._app = app
         self._claim = claim
         self._clock = clock

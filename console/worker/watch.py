@@ -6,7 +6,7 @@ from uuid import UUID
 
 from console.core.reasons import Reason
 from console.core.states import RunState
-from console.services import execution
+from console.services.outcomes import Outcome
 from console.worker.horse import Died, Returned, Started
 
 KILL_GRACE = timedelta(seconds=5)
@@ -34,9 +34,9 @@ class Watch:
             self.has_returned, self.deadline = True, None
 
 
-def outcome_of(died: Died) -> execution.Outcome:
+def outcome_of(died: Died) -> Outcome:
     """A horse that a signal killed is a lost worker; one that left by itself is a task that failed."""
     if died.signal is not None:
-        return execution.Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, died.sentence)
+        return Outcome(RunState.UNKNOWN, Reason.WORKER_LOST, died.sentence)
     error = {"type": "ProcessExit", "message": died.sentence, "traceback": ""}
-    return execution.Outcome(RunState.FAILED, Reason.EXCEPTION, died.sentence, error=error)
+    return Outcome(RunState.FAILED, Reason.EXCEPTION, died.sentence, error=error)

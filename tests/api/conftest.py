@@ -21,8 +21,8 @@ from console.core.clock import utc_now
 from console.core.states import ActorKind, Role
 from console.plugins.messages import events
 from console.plugins.messages.events import NewEvent
-from console.services import dispatch, jobs, orgs, people
-from console.services.jobs import NewJob
+from console.services import dispatch, job_creation, jobs, orgs, people
+from console.services.job_creation import NewJob
 from tests import factories
 from tests.trail_guard import everything_is_on_the_trail  # noqa: F401
 
@@ -121,7 +121,7 @@ def port(app: APIFlask) -> Iterator[int]:
 
 def make_job(app: APIFlask, org: Org, task_name: str = "greet_somebody", **values: Any) -> UUID:
     with app.app_context():
-        return jobs.create(org.actor, NewJob(task=task_name, **values), now=utc_now()).id
+        return job_creation.create(org.actor, NewJob(task=task_name, **values), now=utc_now()).id
 
 
 def make_approval(app: APIFlask, org: Org, job_id: UUID) -> UUID:

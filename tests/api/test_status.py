@@ -10,7 +10,8 @@ from console.core.clock import utc_now
 from console.core.registry import registry
 from console.core.states import Beating
 from console.queue import QueueUnavailable, queues
-from console.services import workers
+from console.services import heartbeats
+from console.services.heartbeats import Beat
 from console.worker.execute import execute
 
 from .conftest import Org
@@ -21,7 +22,7 @@ def beat(app: APIFlask, kind: Beating, age: timedelta = timedelta(0)) -> None:
     tasks = registry.paths() if kind is Beating.WORKER else ()
     queues = registry.queues() if kind is Beating.WORKER else ()
     with app.app_context():
-        workers.beat(workers.Beat(kind, f"{kind}-1", "host", 1, now, queues=queues, tasks=tasks), now=now)
+        heartbeats.beat(Beat(kind, f"{kind}-1", "host", 1, now, queues=queues, tasks=tasks), now=now)
 
 
 def test_a_task_that_never_ran_says_so(org: Org, job_id: UUID) -> None:

@@ -1,11 +1,17 @@
 """Every command and every call stands in the reference."""
 
+import re
+import shlex
 from pathlib import Path
+
+import click
+import pytest
 
 from console.cli import console
 from tests.api.test_description import CONTRACT
 
-REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def test_every_command_is_documented() -> None:
@@ -44,3 +50,35 @@ def test_every_call_of_the_api_is_documented() -> None:
             .replace("{number}", "{n}")
         )
         assert f"`{method.upper()} {short}" in text, (method, short)
+
+
+def shown_commands() -> list[str]:
+    """Each command line of README and how-tos, as it is to be typed behind `python -m console`."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+    found = (re.findall(r"python -m console ([a-z][^`|)\n]*)", page.read_text()) for page in pages)
+    return sorted({line.strip() for lines in found for line in lines})
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_a_command_line_of_the_docs_can_be_typed_as_it_stands(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "schedules.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    command: click.Command = console
+    words = shlex.split(line, comments=True)
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    if words:
+        with command.make_context("console", words):
+            pass  # which opens and closes what it names
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in shown_commands() if re.match(r"job (chain|sequence)|schedule (set|next)", line)]
+)
+def test_a_command_line_of_the_docs_names_tasks_that_are_there(line: str) -> None:
+    words = shlex.split(line, comments=True)[2:]
+    names = [name for word in words if re.fullmatch(r"[a-z_,]+_[a-z_,]+", word) for name in word.split(",")]
+    source = "".join(path.read_text() for path in (ROOT / "console" / "plugins").glob("*/tasks.py"))
+    assert names and [name for name in names if f"\ndef {name}(" not in source] == []

@@ -11,7 +11,7 @@ from apiflask import APIFlask
 from console.core.actor import Actor
 from console.core.states import RunState
 from console.services import runs
-from console.services.views import RunView
+from console.services.run_views import RunView
 from console.worker.execute import execute
 from tests import factories
 from tests.factories import OrgOf, one, rows

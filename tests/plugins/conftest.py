@@ -16,7 +16,8 @@ from console.core.actor import Actor
 from console.core.clock import utc_now
 from console.core.settings import Settings
 from console.services import jobs, mail, runs
-from console.services.views import JobView, RunView
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.worker import RunWorker
 from tests import factories
 from tests.conftest import Servers

@@ -16,6 +16,8 @@ from console.core.settings import Settings
 from console.core.states import Role, RunState, Trigger
 from console.services import approving, execution, jobs, mail, outbox, runs, triggers
 from console.services.approvals import ApprovalRequested
+from console.services.outcomes import Outcome
+from console.services.run_requests import Request
 from console.services.views import JobView
 from console.worker import RunWorker
 from tests import factories
@@ -130,7 +132,7 @@ def fill(of: OrgOf, count: int, days: int) -> JobView:
     made = factories.run(of, job, now=utc_now() - timedelta(days=days))
     claim = execution.claim(made.id, worker="w", offered=[job.task], now=made.requested_at)
     assert claim is not None
-    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=made.requested_at)
+    execution.finish(claim, Outcome(RunState.SUCCEEDED), now=made.requested_at)
     columns = "org_id, job_id, task, queue, trigger, state, revision, requested_by, requested_at, finished_at"
     change(
         f"INSERT INTO runs ({columns}) SELECT {columns} FROM runs, generate_series(2, :count) "  # noqa: S608
@@ -170,7 +172,7 @@ def test_the_cleanup_keeps_as_many_days_as_it_is_told(org: OrgOf, worker: RunWor
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**12])
 def test_the_cleanup_takes_no_number_of_days_that_makes_no_sense(org: OrgOf, days: int) -> None:
     job = factories.job(org, "cleanup_old_runs")
-    request = triggers.Request(Trigger.MANUAL, args={"keep_days": days})
+    request = Request(Trigger.MANUAL, args={"keep_days": days})
     with pytest.raises(Invalid) as caught:
         triggers.send_now(org.admin, job.id, request, now=utc_now())
     assert set(caught.value.fields) == {"args.keep_days"}
@@ -229,7 +231,7 @@ def test_a_recipient_that_is_no_address_sends_nothing_and_says_so(
     org: OrgOf, worker: RunWorker, catcher: int, address: str
 ) -> None:
     job = factories.job(org, "send_test_email_to_self")
-    request = triggers.Request(Trigger.MANUAL, args={"recipient": address})
+    request = Request(Trigger.MANUAL, args={"recipient": address})
     with pytest.raises((Invalid, Refused)):
         triggers.send_now(org.admin, job.id, request, now=utc_now())
     assert one("SELECT count(*) FROM runs") == one("SELECT count(*) FROM caught_mails") == 0
@@ -265,6 +267,6 @@ def test_a_server_that_is_not_there_fails_the_run_and_says_so(
 def test_without_anybody_to_send_to_nothing_is_made(org: OrgOf) -> None:
     job = factories.job(org, "send_test_email_to_self")
     with pytest.raises(Refused) as caught:
-        triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL), now=utc_now())
+        triggers.send_now(org.admin, job.id, Request(Trigger.MANUAL), now=utc_now())
     assert caught.value.reason == "MISSING_RECIPIENT"
     assert one("SELECT count(*) FROM runs") == 0

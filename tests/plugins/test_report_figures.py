@@ -10,6 +10,7 @@ from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
 from console.plugins.reports.morning import report
 from console.services import execution, figures
+from console.services.outcomes import Outcome
 from console.services.report_views import MorningFigures, Period, ReportFrame, RunTotals, WeekFigures
 from tests import factories
 from tests.factories import NOON, OrgOf, one
@@ -74,7 +75,7 @@ def test_a_run_that_is_under_way_counts_with_the_state_that_it_has_now(org: OrgO
     assert morning(org).totals.states == {RunState.QUEUED: 1}
     claim = execution.claim(run.id, worker="w", offered=[job.task], now=NOON - HOUR)
     assert claim is not None and morning(org).totals.states == {RunState.RUNNING: 1}
-    execution.finish(claim, execution.Outcome(S), now=NOON - HOUR)
+    execution.finish(claim, Outcome(S), now=NOON - HOUR)
     assert morning(org).totals.states == {S: 1}
 
 

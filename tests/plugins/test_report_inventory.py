@@ -10,7 +10,8 @@ import pytest
 from console.core.registry import registry
 from console.core.states import Beating, RunState
 from console.plugins.reports.findings import Finding, Severity, findings
-from console.services import inventory, workers
+from console.services import heartbeats, inventory
+from console.services.heartbeats import Beat
 from tests import factories
 from tests.factories import NOON, OrgOf
 from tests.plugins.history import past_run
@@ -162,8 +163,8 @@ def test_a_queue_that_nobody_serves_is_a_warning_while_no_job_needs_it(org: OrgO
 
 
 def a_scheduler(name: str, silent_for: timedelta, host: str = "host", up_for: timedelta = WEEK) -> None:
-    beat = workers.Beat(Beating.SCHEDULER, name, host, 1, NOON - up_for)
-    workers.beat(beat, now=NOON - silent_for)
+    beat = Beat(Beating.SCHEDULER, name, host, 1, NOON - up_for)
+    heartbeats.beat(beat, now=NOON - silent_for)
 
 
 @pytest.mark.parametrize("seconds", [30, 60, 300])
@@ -173,7 +174,7 @@ def test_without_a_live_scheduler_nothing_comes_due_however_short_the_silence(
     factories.live_worker(now=NOON)
     a_scheduler("scheduler-0", timedelta(seconds=seconds))
     a_scheduler("ended", timedelta(0))
-    workers.stopped(Beating.SCHEDULER, "ended", now=NOON)
+    heartbeats.stopped(Beating.SCHEDULER, "ended", now=NOON)
     found = check(org)
     assert set(found) == {"Schedulers"}
     assert found["Schedulers"].severity is Severity.PROBLEM
@@ -218,7 +219,7 @@ def test_a_worker_that_fell_silent_is_named_and_one_that_ended_in_good_order_is_
     factories.live_worker(now=NOON)
     factories.live_worker("gone", now=NOON - timedelta(hours=1))
     factories.live_worker("ended", now=NOON - timedelta(hours=1))
-    workers.stopped(Beating.WORKER, "ended", now=NOON - timedelta(hours=1))
+    heartbeats.stopped(Beating.WORKER, "ended", now=NOON - timedelta(hours=1))
     found = check(org)
     assert set(found) == {"Workers"}
     assert found["Workers"].severity is Severity.WARNING

@@ -18,8 +18,22 @@ from console.core.registry import registry
 from console.core.settings import Settings
 from console.core.states import Role, RunState, Trigger
 from console.plugins.reports import post
-from console.services import demo, dispatch, jobs, mail, orgs, people, pushing, runs, triggers
-from console.services.views import JobFilter, JobView, RunView
+from console.services import (
+    demo,
+    dispatch,
+    job_names,
+    jobs,
+    mail,
+    orgs,
+    people,
+    preflights,
+    pushing,
+    runs,
+    triggers,
+)
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobFilter, JobView
 from console.worker import RunWorker
 from tests import factories
 from tests.conftest import Servers
@@ -197,7 +211,7 @@ def test_links_lead_to_the_console_only_when_its_address_is_known(
     known = settings.model_copy(update={"base_url": "https://console.north.example"})
     monkeypatch.setitem(app.extensions, "console_settings", known)
     worker._horse.dismiss()
-    run = factories.run(org, jobs.find(org.admin, MORNING, now=utc_now()))
+    run = factories.run(org, job_names.find(org.admin, MORNING, now=utc_now()))
     worker.work(burst=True)
     assert again(org, run).state is RunState.SUCCEEDED
     failed = one("SELECT id FROM runs WHERE state = 'failed'")
@@ -235,9 +249,9 @@ def test_a_given_recipient_gets_it_once(org: OrgOf, worker: RunWorker, catcher: 
 def test_without_anybody_to_get_it_the_button_and_the_schedule_refuse(org: OrgOf, task: str) -> None:
     job = demo_job(org, task)
     sentence = "No recipient is given, and the workspace has no active admin to whom it could go."
-    assert triggers.preflight(org.admin, job.id, now=utc_now()).refusal == "MISSING_RECIPIENT"
+    assert preflights.preflight(org.admin, job.id, now=utc_now()).refusal == "MISSING_RECIPIENT"
     with pytest.raises(Refused, match=sentence) as caught:
-        triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL), now=utc_now())
+        triggers.send_now(org.admin, job.id, Request(Trigger.MANUAL), now=utc_now())
     assert caught.value.reason == "MISSING_RECIPIENT"
     assert one("SELECT count(*) FROM runs") == 0
     slot = job.next_run_at

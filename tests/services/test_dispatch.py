@@ -9,8 +9,10 @@ from sqlalchemy import text
 
 from console.core.states import RunState
 from console.db.session import db
-from console.services import dispatch, edits, execution, jobs, pushing, runs
-from console.services.views import RunFilter
+from console.services import claims, dispatch, edits, execution, jobs, pushing, runs
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunFilter
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -150,7 +152,7 @@ def test_a_task_that_fails_to_the_last_is_failed(org: OrgOf, worker: RunWorker) 
     assert (seen.state, seen.attempt, seen.reason_code) == (RunState.FAILED, 3, "EXCEPTION")
 
 
-def claim(org: OrgOf, task: str) -> execution.Claim:
+def claim(org: OrgOf, task: str) -> Claim:
     run = factories.run(org, factories.job(org, task, args={"path": "/dev/null"}), now=NOON)
     found = execution.claim(run.id, worker="w", offered=[task], now=NOON)
     assert found is not None
@@ -162,7 +164,7 @@ def test_a_silent_worker_is_found_and_a_task_that_may_not_be_repeated_ends_unkno
     assert dispatch.recover(now=NOON + timedelta(seconds=19)) == 0
     assert dispatch.recover(now=NOON + timedelta(seconds=21)) == 1
     assert rows("SELECT state, reason_code FROM runs") == [("unknown", "OUTCOME_UNKNOWN")]
-    assert execution.finish(found, execution.Outcome(RunState.SUCCEEDED), now=NOON) is None
+    assert execution.finish(found, Outcome(RunState.SUCCEEDED), now=NOON) is None
     assert one("SELECT state FROM runs") == "unknown"
 
 
@@ -174,16 +176,16 @@ def test_an_idempotent_task_starts_again_and_the_zombie_changes_nothing(org: Org
         zombie.run_id, worker="v", offered=[zombie.task], now=NOON + timedelta(seconds=22)
     )
     assert again is not None and again.attempt == 2
-    assert execution.finish(zombie, execution.Outcome(RunState.FAILED), now=NOON) is None
-    assert not execution.renew(zombie.run_id, zombie.attempt, now=NOON)
+    assert execution.finish(zombie, Outcome(RunState.FAILED), now=NOON) is None
+    assert not claims.renew(zombie.run_id, zombie.attempt, now=NOON)
     assert not execution.note(zombie, lines=[(NOON, "boo")], progress=None)
-    assert execution.finish(again, execution.Outcome(RunState.SUCCEEDED), now=NOON) is RunState.SUCCEEDED
+    assert execution.finish(again, Outcome(RunState.SUCCEEDED), now=NOON) is RunState.SUCCEEDED
     assert rows("SELECT state, attempt, (SELECT count(*) FROM run_logs) FROM runs") == [("succeeded", 2, 0)]
 
 
 def test_a_renewed_lease_keeps_a_long_run(org: OrgOf) -> None:
     found = claim(org, "tests.tasks.mark")
-    assert execution.renew(found.run_id, found.attempt, now=NOON + timedelta(seconds=15))
+    assert claims.renew(found.run_id, found.attempt, now=NOON + timedelta(seconds=15))
     assert dispatch.recover(now=NOON + timedelta(seconds=30)) == 0
 
 

@@ -11,8 +11,8 @@ from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import Role
 from console.services import dispatch, edits, jobs, revisions
+from console.services.changes import Change
 from console.services.conflicts import StaleRevision
-from console.services.edits import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows

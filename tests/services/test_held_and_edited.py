@@ -13,8 +13,11 @@ from console.core.reasons import Reason
 from console.core.states import JobStatus, RunState, Trigger
 from console.db.session import db
 from console.services import dispatch, edits, execution, jobs, pushing, runs, triggers
-from console.services.edits import Change
-from console.services.views import JobView, RunView
+from console.services.changes import Change
+from console.services.outcomes import Outcome
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 
@@ -23,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 TASK = "tests.tasks.succeed"
 SENDS = "tests.tasks.needs_recipient"
-CLICK = triggers.Request(Trigger.MANUAL)
+CLICK = Request(Trigger.MANUAL)
 
 
 def once(org: OrgOf, **fields: Any) -> JobView:
@@ -47,10 +50,10 @@ def test_what_was_sent_by_hand_while_it_was_held_is_not_sent_again(org: OrgOf, r
     assert one("SELECT held_by FROM runs") == "jitter"
     now = NOON + HOUR + MINUTE
     factories.live_worker(now=now)
-    run = triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL), now=now)
+    run = triggers.send_now(org.admin, job.id, Request(Trigger.MANUAL), now=now)
     claim = execution.claim(run.id, worker="w", offered=[TASK], now=now)
     assert claim
-    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=now + SECOND)
+    execution.finish(claim, Outcome(RunState.SUCCEEDED), now=now + SECOND)
     passes(NOON + 3 * HOUR)
     assert states() == [("skipped", "OVERLAP"), ("succeeded", None)]
     assert one("SELECT status FROM jobs") == "sent"
@@ -81,7 +84,7 @@ def test_an_instant_that_has_its_run_can_not_be_had_again(org: OrgOf, redis: Red
     passes(NOON + HOUR)
     claim = execution.claim(one("SELECT id FROM runs"), worker="w", offered=[TASK], now=NOON + HOUR)
     assert claim
-    execution.finish(claim, execution.Outcome(RunState.FAILED), now=NOON + HOUR + SECOND)
+    execution.finish(claim, Outcome(RunState.FAILED), now=NOON + HOUR + SECOND)
     edits.edit(org.admin, job.id, Change(send_at=NOON + 5 * HOUR), now=NOON + HOUR + MINUTE)
     with pytest.raises(Invalid) as refused:
         edits.edit(org.admin, job.id, Change(send_at=NOON + HOUR), now=NOON + HOUR + MINUTE)
@@ -100,7 +103,7 @@ def test_a_buffered_run_does_not_starve_when_its_job_comes_to_allow_all(org: Org
     edits.edit(org.admin, job.id, Change(overlap="allow_all"), now=now + MINUTE)
     passes(now + 2 * MINUTE)
     assert first
-    execution.finish(first, execution.Outcome(RunState.SUCCEEDED), now=now + 2 * MINUTE)
+    execution.finish(first, Outcome(RunState.SUCCEEDED), now=now + 2 * MINUTE)
     passes(now + 2 * MINUTE + SECOND)
     assert one("SELECT held_by FROM runs WHERE id = :id", id=held) is None
 
@@ -151,13 +154,13 @@ def message(org: OrgOf, **fields: Any) -> JobView:
 
 def click(org: OrgOf, job: JobView, now: datetime, **fields: Any) -> RunView:
     factories.live_worker(now=now)
-    return triggers.send_now(org.admin, job.id, triggers.Request(Trigger.MANUAL, **fields), now=now)
+    return triggers.send_now(org.admin, job.id, Request(Trigger.MANUAL, **fields), now=now)
 
 
 def ended(run: RunView, state: RunState, now: datetime, reason: Reason | None = None) -> RunState | None:
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=now)
     assert claim
-    return execution.finish(claim, execution.Outcome(state, reason), now=now)
+    return execution.finish(claim, Outcome(state, reason), now=now)
 
 
 @pytest.mark.parametrize("overlap", ["skip", "allow_all", "buffer_one", "cancel_other"])
@@ -256,7 +259,7 @@ def test_a_click_that_came_to_nothing_takes_nothing_from_the_time_to_come(org: O
     run = triggers.send_now(org.admin, job.id, CLICK, now=NOON)
     claim = execution.claim(run.id, worker="w", offered=[TASK], now=NOON)
     assert claim
-    execution.finish(claim, execution.Outcome(RunState.FAILED, Reason.SEND_FAILED), now=NOON + SECOND)
+    execution.finish(claim, Outcome(RunState.FAILED, Reason.SEND_FAILED), now=NOON + SECOND)
     found = jobs.get(org.admin, job.id, now=NOON + SECOND)
     assert (found.status, found.status_reason) == (JobStatus.SCHEDULED, None)
     assert found.last_run and found.last_run.state is RunState.FAILED
@@ -282,7 +285,7 @@ def test_what_went_out_at_a_time_that_was_asked_for_is_not_sent_again_when_its_s
     passes(now + SECOND)
     claim = execution.claim(asked.id, worker="w", offered=[job.task], now=now + SECOND)
     assert claim is not None
-    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=now + 2 * SECOND)
+    execution.finish(claim, Outcome(RunState.SUCCEEDED), now=now + 2 * SECOND)
     passes(NOON + 5 * HOUR)
     assert sorted(states()) == [("skipped", "ALREADY_SENT"), ("succeeded", None)]
     assert one("SELECT status FROM jobs") == "sent"

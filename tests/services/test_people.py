@@ -21,6 +21,7 @@ from console.core.errors import BadCredentials, Forbidden, Invalid, NotFound, Re
 from console.core.states import ActorKind, Role, Trigger
 from console.db.session import db
 from console.services import edits, jobs, passwords, people, secrets, sessions, triggers
+from console.services.run_requests import Request
 from tests import factories
 from tests.factories import NOON, PASSWORD, OrgOf, one, rows
 
@@ -126,7 +127,7 @@ def test_only_an_admin_looks_after_people_and_tokens(org: OrgOf, role: Role) -> 
 
 def test_a_viewer_reads_an_operator_acts_and_an_admin_does_both(org: OrgOf) -> None:
     job = factories.job(org)
-    click = triggers.Request(Trigger.MANUAL)
+    click = Request(Trigger.MANUAL)
     viewer = factories.person(org, Role.VIEWER)
     assert jobs.get(viewer, job.id, now=utc_now()).id == job.id
     with pytest.raises(Forbidden):
@@ -304,7 +305,7 @@ def test_a_token_may_do_what_its_role_says_and_never_more_than_its_owner_may_now
     actor = holder(strong)
     assert actor is not None and actor.role is Role.VIEWER
     with pytest.raises(Forbidden):
-        triggers.send_now(actor, factories.job(org).id, triggers.Request(Trigger.API), now=utc_now())
+        triggers.send_now(actor, factories.job(org).id, Request(Trigger.API), now=utc_now())
 
 
 def test_a_token_whose_owner_left_the_org_opens_nothing(org: OrgOf) -> None:

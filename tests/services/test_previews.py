@@ -7,6 +7,7 @@ import pytest
 from console.core.errors import Invalid, NotFound
 from console.core.reasons import Reason
 from console.services import dispatch, edits, previews
+from console.services.changes import Change
 from tests import factories
 from tests.factories import NOON, OrgOf, rows
 
@@ -16,7 +17,7 @@ def test_the_preview_equals_what_the_scheduler_then_does(org: OrgOf) -> None:
     job = factories.job(org, now=NOON)
     now = NOON + timedelta(days=65)  # two days before New York's clocks go forward in 2030
     seen = previews.preview(org.admin, shape, "America/New_York", job_id=job.id, now=now)
-    edits.edit(org.admin, job.id, edits.Change(schedule=shape, timezone="America/New_York"), now=now)
+    edits.edit(org.admin, job.id, Change(schedule=shape, timezone="America/New_York"), now=now)
     assert previews.upcoming(org.admin, job.id) == seen.slots
     for slot in seen.slots:
         dispatch.dispatch(scheduler="s", now=slot.at)

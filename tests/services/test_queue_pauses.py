@@ -8,8 +8,20 @@ from redis import Redis
 from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import Role, RunState
-from console.services import dispatch, execution, jobs, passes, pushing, queue_pauses, runs, triggers
-from console.services.views import RunView
+from console.services import (
+    claims,
+    dispatch,
+    execution,
+    jobs,
+    passes,
+    preflights,
+    pushing,
+    queue_pauses,
+    runs,
+)
+from console.services.claims import Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -27,14 +39,14 @@ def resume(org: OrgOf) -> None:
     queue_pauses.resume(org.admin, "default", now=NOON)
 
 
-def claim(run: RunView) -> execution.Claim | None:
+def claim(run: RunView) -> Claim | None:
     return execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
 
 
 def test_what_is_asked_for_is_accepted_and_waits_and_says_at_once_by_whom(org: OrgOf, redis: Redis) -> None:
     job = factories.job(org)
     pause(org)
-    ready = triggers.preflight(org.admin, job.id, now=NOON)
+    ready = preflights.preflight(org.admin, job.id, now=NOON)
     assert (ready.refusal, ready.waits) == (None, SAID)
     run = factories.run(org, job, now=NOON)
     assert redis.llen(LANE) == 0
@@ -59,7 +71,7 @@ def test_no_way_to_redis_is_left_open_and_each_opens_again(org: OrgOf, redis: Re
     flaky = factories.run(org, factories.job(org, "tests.tasks.flaky", args={"attempt": 9}), now=NOON)
     found = claim(flaky)
     assert found is not None
-    execution.finish(found, execution.Outcome(RunState.FAILED, Reason.EXCEPTION), now=NOON)
+    execution.finish(found, Outcome(RunState.FAILED, Reason.EXCEPTION), now=NOON)
     redis.flushall()
     pause(org)
     at = NOON + timedelta(hours=1)
@@ -103,8 +115,8 @@ def test_what_runs_goes_on_and_other_orgs_and_queues_are_untouched(org: OrgOf, r
     assert found is not None
     other_org = factories.org()
     pause(org)
-    assert execution.renew(going.id, 1, now=NOON)
-    assert execution.finish(found, execution.Outcome(RunState.SUCCEEDED), now=NOON) is RunState.SUCCEEDED
+    assert claims.renew(going.id, 1, now=NOON)
+    assert execution.finish(found, Outcome(RunState.SUCCEEDED), now=NOON) is RunState.SUCCEEDED
     elsewhere = factories.run(org, factories.job(org, "tests.tasks.on_another_queue"), now=NOON)
     theirs = factories.run(other_org, factories.job(other_org), now=NOON)
     assert claim(elsewhere) and claim(theirs)

@@ -11,8 +11,10 @@ from apiflask import APIFlask
 from console.core.errors import Forbidden, Invalid, NotFound, Refused
 from console.core.reasons import Reason
 from console.core.states import JobStatus, Role, RunState
-from console.services import edits, execution, jobs, resolving, runs, triggers
-from console.services.views import JobView, RunView
+from console.services import edits, execution, jobs, preflights, resolving, runs
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 from tests.web.conftest import change
@@ -39,7 +41,7 @@ def lost(org: OrgOf, job: JobView) -> RunView:
     run = factories.run(org, job, now=NOON)
     found = execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
     assert found is not None
-    end = execution.Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN, WHY)
+    end = Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN, WHY)
     assert execution.finish(found, end, now=NOON) is RunState.UNKNOWN
     return runs.get(org.admin, run.id, now=NOON)
 
@@ -94,7 +96,7 @@ def test_once_it_is_said_that_it_did_not_arrive_send_now_is_free_again(org: OrgO
     assert after.last_run and after.last_run.note == f"did not arrive, says {org.admin.name}"
     assert resolving.said(settled) == "Settled: it did not arrive. Send now is free again."
     factories.live_worker(now=LATER)
-    assert triggers.preflight(org.admin, job.id, now=LATER).refusal is None
+    assert preflights.preflight(org.admin, job.id, now=LATER).refusal is None
     assert factories.run(org, job, now=LATER).state is RunState.QUEUED
 
 
@@ -130,7 +132,7 @@ def test_one_that_arrived_is_sent_although_it_could_not_be_sent_again_meanwhile(
     again = factories.run(org, job, now=NOON, override=True)
     found = execution.claim(again.id, worker="w", offered=[again.task], now=NOON)
     assert found
-    failed = execution.Outcome(RunState.FAILED, Reason.SEND_FAILED, may_retry=False)
+    failed = Outcome(RunState.FAILED, Reason.SEND_FAILED, may_retry=False)
     execution.finish(found, failed, now=NOON)
     assert now_of(org, job).status is JobStatus.FAILED
     settle(org, run, True)

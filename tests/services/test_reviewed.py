@@ -14,9 +14,23 @@ from console.core.reasons import Reason
 from console.core.states import JobStatus, RunState, Trigger
 from console.db.session import db, reading, transaction
 from console.scheduler import DatabaseScheduler
-from console.services import dispatch, execution, jobs, planning, pushing, runs, tasks, triggers, workers
-from console.services.triggers import Request
-from console.services.views import JobFilter, RunFilter
+from console.services import (
+    dispatch,
+    execution,
+    job_names,
+    jobs,
+    planning,
+    preflights,
+    pushing,
+    runs,
+    tasks,
+    triggers,
+    workers,
+)
+from console.services.outcomes import Outcome
+from console.services.run_requests import Request
+from console.services.run_views import RunFilter
+from console.services.views import JobFilter
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -71,7 +85,7 @@ def test_a_schedule_that_can_no_longer_be_followed_blocks_its_job_and_no_other(o
 
 def test_a_requirement_that_raises_is_a_refusal_with_its_reason(org: OrgOf) -> None:
     job = factories.job(org, "tests.tasks.has_a_broken_requirement")
-    assert triggers.preflight(org.admin, job.id, now=utc_now()).refusal is Reason.EXCEPTION
+    assert preflights.preflight(org.admin, job.id, now=utc_now()).refusal is Reason.EXCEPTION
     with pytest.raises(Refused) as caught:
         triggers.send_now(org.admin, job.id, CLICK, now=utc_now())
     assert caught.value.reason is Reason.EXCEPTION
@@ -224,7 +238,7 @@ def test_the_row_goes_on_showing_an_older_run_that_is_still_active(org: OrgOf, w
     newer = factories.run(org, job)
     found = execution.claim(newer.id, worker="w", offered=[job.task], now=utc_now())
     assert found is not None
-    execution.finish(found, execution.Outcome(RunState.SUCCEEDED), now=utc_now())
+    execution.finish(found, Outcome(RunState.SUCCEEDED), now=utc_now())
     shown = jobs.get(org.admin, job.id, now=utc_now())
     assert shown.active_run is not None and shown.active_run.id == older.id
 
@@ -234,21 +248,21 @@ def test_a_job_under_a_former_name_is_found_by_the_new_one(org: OrgOf) -> None:
     db.session.execute(text("UPDATE jobs SET task = 'tests.tasks.old_name'"))
     db.session.commit()
     for name in ("new-name", "tests.tasks.new_name", "tests.tasks.old_name"):
-        assert jobs.find(org.admin, name, now=utc_now()).id == job.id
+        assert job_names.find(org.admin, name, now=utc_now()).id == job.id
     assert triggers.manual_trigger(org.admin, "new_name", CLICK, now=utc_now()).job_id == job.id
 
 
 def test_suggestions_name_nothing_that_is_deleted(org: OrgOf) -> None:
     job = factories.job(org, key="greet_once")
     jobs.delete(org.admin, job.id, now=utc_now())
-    assert "greet_once" not in jobs.unknown_name(org.admin, "greet_onze").suggestions
+    assert "greet_once" not in job_names.unknown_name(org.admin, "greet_onze").suggestions
 
 
 def test_the_heartbeat_is_no_better_than_its_worst_part(org: OrgOf, monkeypatch: pytest.MonkeyPatch) -> None:
     factories.live_worker(now=NOON)
     factories.live_scheduler(now=NOON)
     assert workers.pulse(now=NOON).status == "green"
-    monkeypatch.setattr("console.services.workers._redis_is_up", lambda: False)
+    monkeypatch.setattr("console.services.workers.redis_is_up", lambda: False)
     assert workers.pulse(now=NOON).status == "red"
 
 

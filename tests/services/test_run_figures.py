@@ -18,7 +18,8 @@ from console.core.states import RunState, Trigger
 from console.db.session import db
 from console.services import run_figures, runs
 from console.services.report_views import EXECUTED, Period
-from console.services.views import JobView, RunFilter
+from console.services.run_views import RunFilter
+from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf
 

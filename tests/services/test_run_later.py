@@ -14,12 +14,14 @@ from console.services import (
     execution,
     jobs,
     passes,
+    preflights,
     resolving,
     run_control,
     runs,
-    triggers,
 )
-from console.services.views import JobView, RunView
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 
@@ -37,7 +39,7 @@ def end(run: RunView, state: RunState, at: datetime) -> None:
     found = execution.claim(run.id, worker="w", offered=[run.task], now=at)
     assert found is not None
     reason = Reason.OUTCOME_UNKNOWN if state is RunState.UNKNOWN else None
-    execution.finish(found, execution.Outcome(state, reason, may_retry=False), now=at)
+    execution.finish(found, Outcome(state, reason, may_retry=False), now=at)
 
 
 def now_of(org: OrgOf, run: RunView, at: datetime = NOON) -> RunView:
@@ -216,7 +218,7 @@ def test_it_is_taken_back_by_a_stop_and_its_job_keeps_its_own_time(org: OrgOf) -
 def test_the_preflight_of_a_click_does_not_mind_what_is_held(org: OrgOf) -> None:
     job = message(org)
     factories.run(org, job, now=NOON, start_at=LATER)
-    assert triggers.preflight(org.admin, job.id, now=NOON).refusal is None
+    assert preflights.preflight(org.admin, job.id, now=NOON).refusal is None
 
 
 def test_what_nobody_knows_is_still_asked_after_a_later_run_was_given_up_for_it(org: OrgOf) -> None:
@@ -229,12 +231,12 @@ def test_what_nobody_knows_is_still_asked_after_a_later_run_was_given_up_for_it(
     passes.release(now=NOON + 3 * HOUR)
     shown = jobs.get(org.admin, job.id, now=NOON + 3 * HOUR)
     assert shown.last_run is not None and shown.last_run.id == slot.id
-    assert triggers.preflight(org.admin, job.id, now=NOON + 4 * HOUR).refusal is Reason.OUTCOME_UNKNOWN
+    assert preflights.preflight(org.admin, job.id, now=NOON + 4 * HOUR).refusal is Reason.OUTCOME_UNKNOWN
     broken = factories.run(org, job, now=NOON + 4 * HOUR, override=True)
     end(broken, RunState.SKIPPED, NOON + 4 * HOUR)
-    assert triggers.preflight(org.admin, job.id, now=NOON + 4 * HOUR).refusal is Reason.OUTCOME_UNKNOWN
+    assert preflights.preflight(org.admin, job.id, now=NOON + 4 * HOUR).refusal is Reason.OUTCOME_UNKNOWN
     resolving.resolve(org.admin, slot.id, succeeded=True, note=None, now=NOON + 5 * HOUR)
-    assert triggers.preflight(org.admin, job.id, now=NOON + 5 * HOUR).refusal is Reason.ALREADY_SENT
+    assert preflights.preflight(org.admin, job.id, now=NOON + 5 * HOUR).refusal is Reason.ALREADY_SENT
     assert rows("SELECT status FROM jobs") == [("sent",)]
 
 
@@ -274,8 +276,8 @@ def test_a_stop_between_two_attempts_leaves_the_question_open_and_nothing_retryi
     again = factories.run(org, job, now=NOON, override=True)
     found = execution.claim(again.id, worker="w", offered=[job.task], now=NOON)
     assert found is not None
-    execution.finish(found, execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON)
+    execution.finish(found, Outcome(RunState.FAILED, Reason.EXCEPTION, "boom"), now=NOON)
     assert rows("SELECT status FROM jobs") == [("retrying",)]
     run_control.stop(org.admin, again.id, None, now=NOON)
     assert rows("SELECT status, last_run_id FROM jobs") == [("failed", doubtful.id)]
-    assert triggers.preflight(org.admin, job.id, now=NOON).refusal is Reason.OUTCOME_UNKNOWN
+    assert preflights.preflight(org.admin, job.id, now=NOON).refusal is Reason.OUTCOME_UNKNOWN

@@ -8,7 +8,8 @@ from console.core.errors import Invalid, Refused
 from console.core.reasons import Reason
 from console.core.states import JobStatus, RunState
 from console.services import edits, execution, jobs, revisions
-from console.services.edits import Change
+from console.services.changes import Change
+from console.services.outcomes import Outcome
 from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -135,7 +136,7 @@ def run_to(of: OrgOf, job: JobView, state: RunState, reason: Reason | None = Non
     run = factories.run(of, job, now=NOON, **fields)
     claim = execution.claim(run.id, worker="w", offered=[SENDS], now=NOON)
     assert claim
-    execution.finish(claim, execution.Outcome(state, reason), now=NOON)
+    execution.finish(claim, Outcome(state, reason), now=NOON)
 
 
 @pytest.mark.parametrize("status", ["skipped", "paused", "sent"])

@@ -8,9 +8,11 @@ from apiflask import APIFlask
 from console.core.reasons import Reason
 from console.core.states import RunState
 from console.db.session import transaction
-from console.services import dispatch, execution, jobs, runs, stopping
+from console.services import claims, dispatch, execution, jobs, runs, stopping
+from console.services.claims import LEASE, Claim
+from console.services.outcomes import Outcome
+from console.services.run_views import RunView
 from console.services.stopping import Stop, Stopping
-from console.services.views import RunView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 
@@ -46,10 +48,10 @@ def test_a_run_between_two_attempts_ends_at_once_and_is_not_tried_again(org: Org
     run = factories.run(org, job, now=NOON)
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
     assert claim is not None
-    failed = execution.Outcome(RunState.FAILED, Reason.EXCEPTION, "boom")
+    failed = Outcome(RunState.FAILED, Reason.EXCEPTION, "boom")
     assert execution.finish(claim, failed, now=NOON) is RunState.RETRYING
     assert stop(run) == [Stopping(run.id, RunState.STOPPED)]
-    assert dispatch.retry_due(now=NOON + execution.LEASE * 100) == []
+    assert dispatch.retry_due(now=NOON + LEASE * 100) == []
     assert rows("SELECT status, active_run_id FROM jobs") == [("scheduled", None)]
 
 
@@ -57,13 +59,13 @@ def test_a_running_run_goes_on_until_its_worker_has_ended_it(org: OrgOf) -> None
     run = factories.run(org, factories.job(org), now=NOON)
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=NOON)
     assert claim is not None
-    assert execution.stop_asked(run.id, 1) is None
+    assert claims.stop_asked(run.id, 1) is None
     assert stop(run) == [Stopping(run.id, RunState.RUNNING)]
     seen = runs.get(org.admin, run.id, now=NOON)
     assert (seen.state, seen.stop_requested_at, seen.stop_text) == (RunState.RUNNING, NOON, WHY)
-    assert execution.renew(run.id, 1, now=NOON)
-    asked = execution.stop_asked(run.id, 1)
-    assert asked == execution.Outcome(RunState.STOPPED, Reason.STOPPED_BY_OPERATOR, WHY)
+    assert claims.renew(run.id, 1, now=NOON)
+    asked = claims.stop_asked(run.id, 1)
+    assert asked == Outcome(RunState.STOPPED, Reason.STOPPED_BY_OPERATOR, WHY)
     assert execution.finish(claim, asked, now=NOON) is RunState.STOPPED
 
 
@@ -73,7 +75,7 @@ def test_a_second_request_and_one_for_what_has_ended_change_nothing(org: OrgOf) 
     assert claim is not None
     assert len(stop(run)) == 1
     assert stop(run) == []
-    execution.finish(claim, execution.Outcome(RunState.SUCCEEDED), now=NOON)
+    execution.finish(claim, Outcome(RunState.SUCCEEDED), now=NOON)
     assert stop(run) == []
     assert one("SELECT state FROM runs") == "succeeded"
     assert stop() == []
@@ -85,19 +87,19 @@ def test_a_claim_and_a_stop_at_once_leave_either_a_stopped_run_or_one_that_is_to
     job = factories.job(org)
     for _ in range(20):
         run = factories.run(org, job, now=NOON)
-        claims: list[execution.Claim | None] = []
+        claimed: list[Claim | None] = []
 
-        def claim(run: RunView = run, claims: list[execution.Claim | None] = claims) -> None:
+        def claim(run: RunView = run, claimed: list[Claim | None] = claimed) -> None:
             with app.app_context():
-                claims.append(execution.claim(run.id, worker="w", offered=[run.task], now=NOON))
+                claimed.append(execution.claim(run.id, worker="w", offered=[run.task], now=NOON))
 
         claiming = threading.Thread(target=claim)
         claiming.start()
         (told,) = stop(run)
         claiming.join()
-        assert (claims[0] is None) is (told.state is RunState.STOPPED)
-        if claims[0] is not None:
-            assert execution.stop_asked(run.id, 1) is not None
+        assert (claimed[0] is None) is (told.state is RunState.STOPPED)
+        if claimed[0] is not None:
+            assert claims.stop_asked(run.id, 1) is not None
 
 
 @pytest.mark.parametrize("count", [1, 30])

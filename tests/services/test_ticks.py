@@ -15,8 +15,9 @@ from console.core.hops import Clock
 from console.core.settings import Settings
 from console.core.states import ActorKind, Beating, Hold, Light, Role, RunState, Trigger
 from console.scheduler import DatabaseScheduler
-from console.services import dispatch, edits, execution, health, jobs, runs, ticks, workers
-from console.services.edits import Change
+from console.services import dispatch, edits, execution, health, heartbeats, jobs, runs, ticks, workers
+from console.services.changes import Change
+from console.services.claims import LEASE
 from console.services.ticks import Tick
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -91,8 +92,8 @@ def test_right_after_postgres_was_started_the_workers_first_get_the_time_of_a_le
     run = factories.run(org, factories.job(org), now=began - HOUR)
     claim = execution.claim(run.id, worker="w", offered=[run.task], now=began - HOUR)
     assert claim is not None
-    assert tick(org, began + execution.LEASE).work.settled == 0
-    assert tick(org, began + execution.LEASE + timedelta(seconds=1)).work.settled == 1
+    assert tick(org, began + LEASE).work.settled == 0
+    assert tick(org, began + LEASE + timedelta(seconds=1)).work.settled == 1
 
 
 def test_a_viewer_makes_no_tick(org: OrgOf) -> None:
@@ -225,9 +226,9 @@ def test_a_cron_is_green_for_15_minutes_yellow_for_an_hour_then_red_for_30_days(
 @pytest.fixture
 def thresholds(settings: Settings) -> Iterator[None]:
     """A minute and two for a scheduler, two and three for a cron."""
-    workers.configure({Beating.SCHEDULER: (60, 120), Beating.EXTERNAL_CRON: (120, 180)})
+    heartbeats.configure({Beating.SCHEDULER: (60, 120), Beating.EXTERNAL_CRON: (120, 180)})
     yield
-    workers.configure(
+    heartbeats.configure(
         {
             Beating.SCHEDULER: (settings.scheduler_yellow, settings.scheduler_red),
             Beating.EXTERNAL_CRON: (settings.cron_yellow, settings.cron_red),
@@ -253,7 +254,7 @@ def test_a_cron_is_kept_for_30_days_when_others_are_forgotten_after_one(org: Org
     tick(org, NOON - timedelta(days=31), "given up")
     tick(org, NOON - timedelta(days=29), "monthly")
     factories.live_worker(now=NOON)
-    workers.stopped(Beating.WORKER, "worker-1", now=NOON)
+    heartbeats.stopped(Beating.WORKER, "worker-1", now=NOON)
     assert rows("SELECT name FROM heartbeats WHERE kind = 'external_cron'") == [("monthly",)]
 
 

@@ -11,8 +11,8 @@ from console.core.clock import utc_now
 from console.core.errors import Forbidden, Invalid, NotFound, Refused, UnknownTask
 from console.core.reasons import Reason
 from console.core.states import Role, RunState, Trigger
-from console.services import jobs, runs, triggers
-from console.services.triggers import Request
+from console.services import jobs, preflights, runs, triggers
+from console.services.run_requests import Request
 from tests import factories
 from tests.factories import OrgOf, one, rows
 
@@ -129,12 +129,12 @@ def test_without_any_worker_the_click_still_makes_its_run(org: OrgOf) -> None:
 
 def test_a_missing_recipient_is_refused_before_and_at_the_click(org: OrgOf) -> None:
     job = factories.job(org, "tests.tasks.needs_recipient")
-    assert triggers.preflight(org.admin, job.id, now=utc_now()).refusal is Reason.MISSING_RECIPIENT
+    assert preflights.preflight(org.admin, job.id, now=utc_now()).refusal is Reason.MISSING_RECIPIENT
     with pytest.raises(Refused) as caught:
         triggers.send_now(org.admin, job.id, CLICK, now=utc_now())
     assert caught.value.reason is Reason.MISSING_RECIPIENT
     operator = factories.person(org)
-    assert triggers.preflight(operator, job.id, now=utc_now()).refusal is None
+    assert preflights.preflight(operator, job.id, now=utc_now()).refusal is None
     assert triggers.send_now(operator, job.id, CLICK, now=utc_now()).state is RunState.QUEUED
 
 

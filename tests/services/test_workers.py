@@ -9,8 +9,10 @@ from console.core.errors import Refused
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.states import Beating, JobStatus, Light, RunState, Trigger
-from console.services import jobs, runs, triggers, workers
-from console.services.views import Component, Pulse
+from console.services import heartbeats, jobs, runs, triggers, workers
+from console.services.heartbeats import Beat
+from console.services.process_views import Component, Pulse
+from console.services.run_requests import Request
 from console.worker import RunWorker
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
@@ -99,7 +101,7 @@ def test_a_yellow_scheduler_beside_live_workers_makes_the_whole_yellow(org: OrgO
 def test_the_freshest_of_several_schedulers_counts(org: OrgOf) -> None:
     for name, age in (("old", 300), ("new", 5)):
         at = NOON - timedelta(seconds=age)
-        workers.beat(workers.Beat(Beating.SCHEDULER, name, "host", 1, at), now=at)
+        heartbeats.beat(Beat(Beating.SCHEDULER, name, "host", 1, at), now=at)
     seen = pulse()
     assert (seen.scheduler, seen.age) == (Light.GREEN, timedelta(seconds=5))
     assert {item.name: item.light for item in seen.components} == {"old": Light.RED, "new": Light.GREEN}
@@ -130,7 +132,7 @@ def test_a_beat_renews_the_row_of_its_process(org: OrgOf) -> None:
 
 def test_a_scheduler_that_stopped_is_red_at_once_and_is_still_listed(org: OrgOf) -> None:
     factories.live_scheduler(now=NOON)
-    workers.stopped(Beating.SCHEDULER, "scheduler-1", now=NOON)
+    heartbeats.stopped(Beating.SCHEDULER, "scheduler-1", now=NOON)
     seen = pulse(1)
     assert (seen.scheduler, seen.last_seen) == (Light.RED, NOON)
     assert [(item.name, item.stopped_at) for item in seen.components] == [("scheduler-1", NOON)]
@@ -138,7 +140,7 @@ def test_a_scheduler_that_stopped_is_red_at_once_and_is_still_listed(org: OrgOf)
 
 def test_a_worker_that_stopped_is_neither_alive_nor_listed_until_it_beats_again(org: OrgOf) -> None:
     factories.live_worker(now=NOON)
-    workers.stopped(Beating.WORKER, "worker-1", now=NOON)
+    heartbeats.stopped(Beating.WORKER, "worker-1", now=NOON)
     assert (pulse(1).live_workers, pulse(1).components) == (0, ())
     assert workers.listing(now=NOON) == []
     factories.live_worker(now=NOON + timedelta(seconds=2))
@@ -149,7 +151,7 @@ def test_a_stop_forgets_what_was_not_seen_for_a_day_and_leaves_the_others(org: O
     factories.live_worker("ancient", now=NOON - timedelta(hours=25))
     factories.live_worker("silent", now=NOON - timedelta(hours=23))
     factories.live_worker("w1", now=NOON)
-    workers.stopped(Beating.WORKER, "w1", now=NOON)
+    heartbeats.stopped(Beating.WORKER, "w1", now=NOON)
     assert rows("SELECT name, stopped_at FROM heartbeats ORDER BY name") == [("silent", None), ("w1", NOON)]
     assert [item.name for item in workers.listing(now=NOON)] == ["silent"]
 
@@ -180,7 +182,7 @@ def test_live_workers_decide_what_is_registered(org: OrgOf) -> None:
     assert (shown.is_registered, shown.button_reason) == (False, Reason.NOT_REGISTERED)
     assert shown.button_text and "worker" in shown.button_text
     with pytest.raises(Refused) as caught:
-        triggers.send_now(org.admin, withheld.id, triggers.Request(Trigger.MANUAL), now=now)
+        triggers.send_now(org.admin, withheld.id, Request(Trigger.MANUAL), now=now)
     assert caught.value.reason is Reason.NOT_REGISTERED
     assert one("SELECT count(*) FROM runs") == 0
 
@@ -190,10 +192,10 @@ def test_a_task_that_only_a_silent_or_stopped_worker_offered_is_not_registered(o
     now = utc_now()
     factories.live_worker("silent", now=now - timedelta(seconds=16))
     factories.live_worker("stopped", now=now)
-    workers.stopped(Beating.WORKER, "stopped", now=now)
+    heartbeats.stopped(Beating.WORKER, "stopped", now=now)
     factories.live_worker("other", now=now, tasks=["tests.tasks.leave"])
     assert not jobs.get(org.admin, job.id, now=now).is_registered
-    workers.stopped(Beating.WORKER, "other", now=now)
+    heartbeats.stopped(Beating.WORKER, "other", now=now)
     assert jobs.get(org.admin, job.id, now=now).is_registered
 
 

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from console.core.clock import utc_now
 from console.core.states import ActorKind, Role
 from console.services import edits
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf, rows
@@ -100,7 +101,7 @@ def test_a_third_save_meanwhile_is_shown_against_the_same_ancestor(
 ) -> None:
     job = factories.job(org, schedule=DAILY)
     answer = conflict(anna, operator, job, {"time": "08:00"}, {"timezone": "Asia/Tokyo"})
-    edits.edit(org.admin, job.id, edits.Change(overlap="allow_all"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(overlap="allow_all"), now=utc_now())
     again = settle(operator, job, answer, "both")
     assert again.status_code == 409
     assert "saved r3" in words(again) and "editing r1" in words(again)
@@ -130,7 +131,7 @@ def test_who_changed_what_from_where_is_said_in_a_conflict_with_a_shell(
 ) -> None:
     job = factories.job(org, schedule=DAILY)
     mine = opened(operator, job) | {"time": "09:15"}
-    change_ = edits.Change(enabled=False, note="broken")
+    change_ = Change(enabled=False, note="broken")
     edits.edit(replace(org.admin, kind=ActorKind.CLI, name="root@stage"), job.id, change_, now=utc_now())  # type: ignore[arg-type]
     answer = send(operator, job, mine)
     assert "root@stage saved r2" in words(answer) and "from the command line" in words(answer)

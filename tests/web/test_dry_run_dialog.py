@@ -13,7 +13,7 @@ from console import Params, Result, Run, task
 from console.core.clock import utc_now
 from console.core.task import Change
 from console.services import runs
-from console.services.views import RunView
+from console.services.run_views import RunView
 from console.worker.execute import execute
 from tests import factories
 from tests.factories import OrgOf, one, rows

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from console.core.clock import utc_now
 from console.services import edits
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf, rows
@@ -324,7 +325,7 @@ def test_a_row_asks_quickly_until_the_edit_is_in_force_and_then_says_so(
     job = factories.job(org, schedule=DAILY)
     change("UPDATE jobs SET applied_revision = 1")
     assert not rhythm(operator.get("/").text) and not rhythm(operator.get(f"/jobs/{job.id}").text)
-    edits.edit(org.admin, job.id, edits.Change(overlap="allow_all"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(overlap="allow_all"), now=utc_now())
     shown = operator.get("/")
     assert rhythm(shown.text) and rhythm(operator.get(f"/jobs/{job.id}").text)
     row = part(shown, f"job-{job.id}")

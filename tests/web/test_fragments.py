@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from uuid import UUID
@@ -13,7 +13,7 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.hops import SILENT_AFTER
 from console.core.states import Beating
-from console.services import edits, jobs, workers
+from console.services import edits, heartbeats, jobs
 from tests import factories
 from tests.factories import OrgOf, one
 from tests.web.conftest import Things, Visitor, catch, change, part, rules, words
@@ -28,6 +28,7 @@ PAGES = {
     "chains.edit_fragment": "/jobs/{job_id}/chain",
     "chains.options": "/jobs/{job_id}/chain",
     "jobs.confirm_fragment": "/jobs/{job_id}/send-now",
+    "details.fragment": "/jobs/{job_id}/details",
     "editor.fragment": "/jobs/{job_id}/schedule",
     "row_edits.time_fragment": "/jobs/{job_id}/time",
     "row_edits.status_fragment": "/jobs/{job_id}/status",
@@ -44,6 +45,8 @@ PAGES = {
     "queues.confirm_fragment": "/queues/{name}/pause",
     "run_figures.figures": "/runs/figures",
     "workers.fleet": "/workers",
+    "alerts.recent": "/settings/alerts",
+    "audit.table": "/audit",
     "approvals.table": "/approvals",
     "approvals.approval": "/approvals/{approval_id}",
     "approvals.confirm_approve_fragment": "/approvals/{approval_id}/approve",
@@ -57,6 +60,7 @@ PAGES = {
     "events.confirm_fragment": "/events/{event_id}/delete",
 }
 VERSIONED = (
+    "alerts.recent",
     "approvals.table",
     "approvals.approval",
     "jobs.table",
@@ -100,7 +104,7 @@ def test_each_fragment_has_its_page(app: APIFlask) -> None:
 def test_a_fragment_stands_letter_for_letter_in_its_page(
     app: APIFlask, operator: Visitor, things: Things, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for service in ("triggers", "run_control"):
+    for service in ("preflights", "run_control"):
         monkeypatch.setattr(f"console.services.{service}.uuid4", lambda: UUID(KEY))
     factories.live_worker()
     factories.live_scheduler()
@@ -349,11 +353,11 @@ SILENCES = [
     (worker_of_other_queues, QUEUED, "NO_LIVE_WORKER", "no live worker serves queue default"),
     (worker_without_the_task, QUEUED, "NOT_REGISTERED", "no live worker offers succeed"),
     (busy_worker, QUEUED, "", "waiting for a free worker on queue default"),
-    (busy_worker, UNPUSHED, "SCHEDULER_DOWN", "not queued yet; the scheduler is down"),
-    (no_worker, UNPUSHED, "", "not queued yet; Redis can't be reached, it is queued when Redis is back"),
+    (busy_worker, UNPUSHED, "SCHEDULER_DOWN", "not in Redis yet; the scheduler is down"),
+    (no_worker, UNPUSHED, "", "not in Redis yet; Redis can't be reached, it goes there when Redis is back"),
     (busy_worker, RUNNING, "WORKER_LOST", "worker-1 has been silent for 12 s"),
-    (no_worker, RETRYING, "", "not queued yet; Redis can't be reached"),
-    (busy_worker, RETRYING, "SCHEDULER_DOWN", "not queued yet; the scheduler is down"),
+    (no_worker, RETRYING, "", "not in Redis yet; Redis can't be reached"),
+    (busy_worker, RETRYING, "SCHEDULER_DOWN", "not in Redis yet; the scheduler is down"),
 ]
 
 
@@ -400,6 +404,6 @@ def test_a_worker_that_left_in_good_order_is_not_alive(
     job = factories.job(org)
     factories.live_worker()
     factories.run(org, job)
-    workers.stopped(Beating.WORKER, "worker-1", now=utc_now())
+    heartbeats.stopped(Beating.WORKER, "worker-1", now=utc_now())
     monkeypatch.setattr("console.web.identity.utc_now", lambda: utc_now() + timedelta(seconds=11))
     assert "no worker is alive" in words(part(operator.get("/"), f"job-{job.id}"))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from console.core.clock import utc_now
 from console.core.reasons import Reason
 from console.db.session import transaction
-from console.services import dispatch, execution, stopping
+from console.services import claims, dispatch, execution, stopping
 from console.services.stopping import Stop
 from tests import factories
 from tests.factories import OrgOf, one
@@ -67,8 +67,8 @@ def test_a_run_that_was_told_to_stop_says_so_until_it_has_ended(operator: Visito
         stopping.request_stop([wanted], now=utc_now())
     shown = words(part(operator.get(f"/runs/{run.id}"), "run"))
     assert "It was told to stop at" in shown and "Ada stopped it." in shown
-    asked = execution.stop_asked(run.id, 1)
-    claim = execution.held(run.id, 1)
+    asked = claims.stop_asked(run.id, 1)
+    claim = claims.held(run.id, 1)
     assert asked is not None and claim is not None
     execution.finish(claim, asked, now=utc_now())
     shown = words(part(operator.get(f"/runs/{run.id}"), "run"))

@@ -7,6 +7,7 @@ from werkzeug.test import TestResponse
 
 from console.core.clock import utc_now
 from console.services import edits
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf, rows
@@ -18,7 +19,7 @@ def test_the_history_says_who_changed_what_when_from_where_and_why(operator: Vis
     job = factories.job(org, schedule=DAILY, timezone="Asia/Ho_Chi_Minh")
     send(operator, job, opened(operator, job) | {"time": "09:15", "reason": "crew comes later"})
     at = {"type": "once", "at": "2099-05-04T12:00:00+00:00"}
-    edits.edit(org.admin, job.id, edits.Change(schedule=at, timezone="UTC"), now=utc_now())
+    edits.edit(org.admin, job.id, Change(schedule=at, timezone="UTC"), now=utc_now())
     page = operator.get(f"/jobs/{job.id}")
     first, second, third = (revision(page, number) for number in (1, 2, 3))
     assert "Made: daily at 07:00, Asia/Ho_Chi_Minh" in first and "by the console itself" in first
@@ -67,7 +68,7 @@ def test_a_stale_undo_is_refused_and_changes_nothing(operator: Visitor, org: Org
     job = factories.job(org, schedule=DAILY)
     for hour in (8, 9):
         shape = {"type": "daily", "hour": hour, "minute": 0}
-        edits.edit(org.admin, job.id, edits.Change(schedule=shape), now=utc_now())
+        edits.edit(org.admin, job.id, Change(schedule=shape), now=utc_now())
     before = state(job), counted()
     for htmx in (False, True):
         answer = press(operator, job, path, 2, htmx=htmx)
@@ -89,7 +90,7 @@ def test_a_long_history_goes_on_by_a_link(operator: Visitor, org: OrgOf) -> None
     job = factories.job(org, schedule=DAILY)
     for minute in range(1, 60):
         shape = {"type": "daily", "hour": 7, "minute": minute}
-        edits.edit(org.admin, job.id, edits.Change(schedule=shape), now=utc_now())
+        edits.edit(org.admin, job.id, Change(schedule=shape), now=utc_now())
     seen: list[str] = []
     page = operator.get(f"/jobs/{job.id}")
     older = re.search(r'id="older-revisions"\s+href="([^"]+)"', page.text)

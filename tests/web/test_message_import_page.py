@@ -8,7 +8,7 @@ import pytest
 
 from console.core.clock import utc_now
 from console.services import edits
-from console.services.edits import Change
+from console.services.changes import Change
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Visitor, csrf_of, part, words

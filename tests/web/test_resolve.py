@@ -7,7 +7,7 @@ from apiflask import APIFlask
 
 from console.core.clock import utc_now
 from console.services import mail
-from console.services.views import RunView
+from console.services.run_views import RunView
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Visitor, change, part, words

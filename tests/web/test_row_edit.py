@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from console.core.clock import utc_now
 from console.core.states import Role
 from console.services import edits
-from console.services.edits import Change
+from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
 from tests.factories import OrgOf, one, rows

@@ -8,7 +8,7 @@ import pytest
 
 from console.core.clock import utc_now
 from tests import factories
-from tests.factories import OrgOf
+from tests.factories import OrgOf, rows
 from tests.web.conftest import Visitor, change, part, words
 
 BAR = re.compile(r'<a href="(/runs\?[^"]+)" tabindex="-1"><rect class="is-\w+"[^>]*/><title>([^<]+)</title>')
@@ -112,3 +112,14 @@ def test_days_far_away_are_no_trouble(operator: Visitor, query: str) -> None:
 def test_another_org_sees_none_of_it(stranger: Visitor, history: None) -> None:
     assert count(stranger, "/runs") == 0
     assert "No run was asked for" in words(part(stranger.get("/runs/figures"), "runs-figures"))
+
+
+@pytest.mark.usefixtures("history")
+def test_a_run_that_succeeded_says_its_result_in_every_list(operator: Visitor) -> None:
+    change(
+        "UPDATE runs SET result = CAST(:result AS jsonb) WHERE state = 'succeeded'",
+        result='{"summary": "swept 7 <stages>"}',
+    )
+    (sweep,) = rows("SELECT id FROM jobs WHERE key = 'sweep'")
+    for path, expected in (("/runs", 2), ("/runs?state=failed", 0), (f"/jobs/{sweep.id}", 1)):
+        assert words(operator.get(path)).count("swept 7 <stages>") == expected, path

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql
 from console.core.clock import utc_now
 from console.db.jobs import Job
 from console.db.session import db
-from console.services import edits, jobs, schedule_files
-from console.services.edits import Change
+from console.services import edits, job_filters, schedule_files
+from console.services.changes import Change
 from console.services.views import JobFilter, JobView
 from console.web import charts
 from tests import factories
@@ -305,7 +305,7 @@ def test_the_default_list_walks_the_index_and_not_what_has_no_schedule(org: OrgO
         org=org.id,
     )
     change("ANALYZE jobs")
-    query = jobs.filtered(select(Job.id), org.admin, JobFilter(scheduled_only=True))
+    query = job_filters.filtered(select(Job.id), org.admin, JobFilter(scheduled_only=True))
     query = query.order_by(Job.sort_at, Job.name, Job.id).limit(101)
     sql = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
     ((plan,),) = db.session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}"))
@@ -694,6 +694,18 @@ def test_a_plan_says_field_by_field_what_would_change_and_changes_nothing(
     assert "fresh Create" in said and "every 2 h" in said
     assert unescape(answer.text).count(CLOCK) == 2  # in the form that applies it, and in the one above
     assert unchanged(before)
+
+
+def test_a_plan_says_what_follows_in_chains(operator: Visitor, org: OrgOf) -> None:
+    clock = factories.job(org, key="clock", schedule=DAILY)
+    factories.job(org, key="then")
+    text_ = file_of("{key: clock, then: {on_success: [then, fresh]}}", NEW)
+    said = words(part(operator.post("/schedules/import/plan", {"text": text_}), "plan"))
+    assert "What follows from nothing to after success: then, fresh" in said
+    assert said.count("What follows") == 1, "nothing follows the new one, which is usual"
+    mark = schedule_files.plan(operator.actor, text_, now=utc_now()).mark
+    assert operator.post("/schedules/import", {"text": text_, "mark": mark}).status_code == 303
+    assert one("SELECT count(*) FROM job_links WHERE from_job_id = :id", id=clock.id) == 2
 
 
 def test_a_file_may_be_chosen_instead_of_pasted(operator: Visitor, org: OrgOf) -> None:

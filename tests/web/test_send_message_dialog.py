@@ -9,7 +9,7 @@ from apiflask import APIFlask
 from console.core.clock import utc_now
 from console.core.states import JobStatus
 from console.services import edits
-from console.services.edits import Change
+from console.services.changes import Change
 from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.plugins.messages.letters import ANA, event, executed, message

@@ -1,5 +1,6 @@
 """Each task has its line: without a schedule, under a former name, and when it is gone from the code."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from console.core.clock import utc_now
 from console.core.registry import registry
 from console.core.states import Role, RunState, Trigger
 from console.core.task import Task
-from console.services import jobs, runs, tasks, triggers
-from console.services.views import RunFilter
+from console.services import guarding, jobs, runs, tasks, triggers
+from console.services.run_requests import Request
+from console.services.run_views import RunFilter
 from console.worker.execute import execute
 from tests import factories
 from tests.factories import OrgOf, one, rows
@@ -80,10 +82,34 @@ def test_a_task_that_never_had_a_job_is_there_and_can_be_run(
     )
 
 
+def test_the_button_of_a_task_that_sends_reads_send_now(operator: Visitor, org: OrgOf) -> None:
+    factories.live_worker()
+    buttons = re.findall(r"(Send now|Run now)<span[^>]*>: ([^<]+)</span>", operator.get("/tasks").text)
+    said = {title: word for word, title in buttons}
+    assert said["Succeed"] == "Run now"
+    assert {said[task.title] for task in registry.all() if task.sends and task.title in said} == {"Send now"}
+
+
 def test_a_viewer_sees_why_the_button_is_disabled_and_can_make_no_job(viewer: Visitor, org: OrgOf) -> None:
     assert "needs the role operator" in words(part(viewer.get("/tasks"), line(PRESENT)))
     assert viewer.post("/tasks/job", {"task": PRESENT}).status_code == 403
     assert rows("SELECT 1 FROM jobs") == []
+
+
+def test_a_task_says_that_its_job_needs_and_waits_for_a_second_person(operator: Visitor, org: OrgOf) -> None:
+    factories.live_worker()
+    job, path = factories.job(org, "tests.tasks.critical"), "tests.tasks.critical"
+    plain = factories.job(org)
+    assert "needs a second person" in words(part(operator.get("/tasks"), line(path)))
+    assert "second person" not in words(part(operator.get("/tasks"), line(PRESENT)))
+
+    operator.post(f"/jobs/{job.id}/send-now", {})
+
+    asked = one("SELECT id FROM approvals")
+    shown = part(operator.get("/fragments/tasks/list"), line(path))
+    assert "waits for a second person" in words(shown) and f"/approvals/{asked}" in shown
+    guarding.set_guard(org.admin, plain.id, True, now=utc_now())
+    assert "needs a second person" in words(part(operator.get("/tasks"), line(PRESENT)))
 
 
 def test_a_name_that_finds_nothing_gets_suggestions_and_makes_no_job(operator: Visitor) -> None:
@@ -122,7 +148,7 @@ def test_a_renamed_task_keeps_its_history_under_its_present_name(
 @pytest.mark.usefixtures("renamed")
 @pytest.mark.parametrize("name", [FORMER, "succeed_quietly", "succeed-quietly"])
 def test_a_former_name_in_any_spelling_runs_the_task(app: APIFlask, org: OrgOf, name: str) -> None:
-    run = triggers.manual_trigger(org.admin, name, triggers.Request(Trigger.API), now=utc_now())
+    run = triggers.manual_trigger(org.admin, name, Request(Trigger.API), now=utc_now())
     assert run.task == PRESENT
     assert execute(app, run.id, worker="tester") is RunState.SUCCEEDED
 

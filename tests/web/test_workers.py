@@ -6,8 +6,8 @@ import pytest
 
 from console.core.clock import utc_now
 from console.core.states import Beating
-from console.services import workers
-from console.services.workers import Beat
+from console.services import heartbeats
+from console.services.heartbeats import Beat
 from tests import factories
 from tests.factories import OrgOf
 from tests.web.conftest import Visitor, words
@@ -15,7 +15,7 @@ from tests.web.conftest import Visitor, words
 
 def beat(kind: Beating, name: str, age: float, **fields: object) -> None:
     at = utc_now() - timedelta(seconds=age)
-    workers.beat(Beat(kind, name, "host-7", 4711, at, **fields), now=at)  # type: ignore[arg-type]
+    heartbeats.beat(Beat(kind, name, "host-7", 4711, at, **fields), now=at)  # type: ignore[arg-type]
 
 
 def test_without_any_it_says_how_to_start_them(operator: Visitor) -> None:
@@ -49,7 +49,7 @@ def test_a_worker_that_left_in_good_order_is_gone_and_a_scheduler_says_that_it_s
 ) -> None:
     for kind in (Beating.WORKER, Beating.SCHEDULER):
         beat(kind, f"the-{kind}", 1)
-        workers.stopped(kind, f"the-{kind}", now=utc_now())
+        heartbeats.stopped(kind, f"the-{kind}", now=utc_now())
     shown = words(operator.get("/workers"))
     assert "the-worker" not in shown
     assert "the-scheduler" in shown and "Stopped" in shown

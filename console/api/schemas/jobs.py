@@ -33,9 +33,10 @@ from console.core.cautions import Caution
 from console.core.errors import Invalid
 from console.core.reasons import Reason
 from console.core.states import JobStatus, Kind, MessageType, RunState
-from console.services.edits import Change, Edited
+from console.services.changes import Change
+from console.services.edits import Edited
+from console.services.job_creation import NewJob
 from console.services.job_files import Format
-from console.services.jobs import NewJob
 from console.services.views import JobPage, JobView, LastRun
 
 CHANGED = ("send_at", "status", "schedule", "timezone", "args", "name", "subject", "recipient")

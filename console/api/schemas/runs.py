@@ -10,7 +10,7 @@ from console.api.schemas.common import LIMIT, Body, Cursor, In, Instant, Limit, 
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
 from console.services.resolving import LONGEST_NOTE
-from console.services.views import LogLine, RunPage, RunView
+from console.services.run_views import LogLine, RunPage, RunView
 
 LARGEST_ID = 2**63 - 1
 

@@ -16,7 +16,8 @@ from console.core.states import CatchUp, Overlap
 from console.services.definitions import LONGEST_JITTER, LONGEST_WINDOW, FieldChange
 from console.services.previews import LOOKED_AT, MOST_SLOTS
 from console.services.revisions import RevisionPage, RevisionView
-from console.services.schedule_files import Plan, PlannedChange
+from console.services.schedule_files import Plan
+from console.services.schedule_steps import PlannedChange
 
 SHAPE = {"type", "cron", "every_seconds", "hour", "minute", "weekday", "at"}
 KEPT = ("timezone", "enabled", "overlap", "catch_up")

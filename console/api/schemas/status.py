@@ -8,7 +8,8 @@ from pydantic import Field
 from console.api.schemas.common import Instant, Out
 from console.core.states import Beating, Light
 from console.services import workers
-from console.services.views import Component, Pulse, TaskStatus
+from console.services.process_views import Component, Pulse
+from console.services.tasks import TaskStatus
 
 CLOCKS = (Beating.SCHEDULER, Beating.EXTERNAL_CRON)
 Age = Annotated[float | None, Field(description="Seconds since the last beat; null without one.")]

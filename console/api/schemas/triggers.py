@@ -9,7 +9,7 @@ from console.api.schemas.common import Arguments, Body, In, Instant, Moved, Out
 from console.api.schemas.runs import ChangeOut, RunOut, changes_of, seconds_of
 from console.core.names import key_of
 from console.core.states import RunState
-from console.services.views import RunView
+from console.services.run_views import RunView
 
 FAILURES = {RunState.FAILED, RunState.STOPPED, RunState.SKIPPED, RunState.MISSED, RunState.UNKNOWN}
 

@@ -16,7 +16,7 @@ class Count(Params):
 
 @task(title="Count slowly", category="Examples", timeout=600, params=Count, dry_run=True)
 def count_slowly(run: Run) -> Result:
-    """Counts to ten, a number a second, and says each one aloud."""
+    """Counts, ten numbers at one a second unless told otherwise, and says each one aloud."""
     for number in range(1, run.args.to + 1):
         run.log(f"{number}")
         run.progress(number, run.args.to, f"at {number}")

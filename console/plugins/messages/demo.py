@@ -22,9 +22,9 @@ from console.plugins.messages import event_shape, events, planner
 from console.plugins.messages.event_shape import NewEvent
 from console.plugins.messages.models import Event, MessageSettings
 from console.plugins.messages.views import WeekendRule
-from console.services import audit, edits, jobs
-from console.services.edits import Change
-from console.services.jobs import NewJob
+from console.services import audit, edit_writing, job_creation
+from console.services.changes import Change
+from console.services.job_creation import NewJob
 
 DAY = timedelta(days=1)
 SATURDAY, SUNDAY = 5, 6
@@ -146,7 +146,7 @@ def _job(event: Event, message_type: MessageType) -> Job:
 
 
 def _edit(actor: Actor, job: Job, change: Change, now: datetime) -> None:
-    edits.write_row(actor, job, change, reason="for the demonstration", now=now)
+    edit_writing.write_row(actor, job, change, reason="for the demonstration", now=now)
 
 
 def _twin(actor: Actor, job: Job, now: datetime) -> None:
@@ -161,7 +161,7 @@ def _twin(actor: Actor, job: Job, now: datetime) -> None:
         subject=job.subject,
         recipient=job.recipient,
     )
-    jobs.insert(actor, new, now)
+    job_creation.insert(actor, new, now)
 
 
 # The weekend rule ---------------------------------------------------------------------------------
@@ -193,4 +193,4 @@ def _set_rule_later(actor: Actor, now: datetime) -> None:
         schedule={"type": "once", "at": now + RULE_SET},
         timezone=actor.zone,
     )
-    jobs.insert(actor, new, now)
+    job_creation.insert(actor, new, now)

@@ -9,7 +9,7 @@ from typing import Any
 from console.core.errors import Invalid
 from console.core.schedule import YEARS
 from console.services import definitions
-from console.services.edits import UNSET, Unset
+from console.services.changes import UNSET, Unset
 from console.services.orgs import zone
 
 LONGEST_NAME = 200

@@ -28,10 +28,10 @@ from console.plugins.messages.event_rows import Faults
 from console.plugins.messages.message_rows import Row
 from console.plugins.messages.models import Event
 from console.queue import Ticket
-from console.services import edits, job_files, jobs, pushing, wakeups
-from console.services.edits import Change
+from console.services import edit_writing, job_creation, job_files, job_filters, job_names, pushing, wakeups
+from console.services.changes import Change
+from console.services.job_creation import NewJob
 from console.services.job_files import JobLine
-from console.services.jobs import NewJob
 
 IMPORTED = "imported from a file"
 
@@ -145,9 +145,9 @@ def _write(actor: Actor, steps: Sequence[Step], reason: str, now: datetime) -> l
     edited = [step for step in steps if step.job and step.change]
     for step in edited:
         assert step.job is not None and step.change is not None  # noqa: S101  (so are all of them)
-        _, due = edits.write_row(actor, step.job, step.change, reason=reason, now=now)
+        _, due = edit_writing.write_row(actor, step.job, step.change, reason=reason, now=now)
         tickets += due
-    jobs.insert_all(actor, [step.new for step in steps if step.new], reason=reason, now=now)
+    job_creation.insert_all(actor, [step.new for step in steps if step.new], reason=reason, now=now)
     if edited:
         wakeups.notify()
     return tickets
@@ -171,8 +171,8 @@ def _compare(actor: Actor, text: str, now: datetime, *, lock: bool = False) -> l
 
 def _jobs(actor: Actor, rows: Sequence[Row], lock: bool) -> dict[UUID | str, Job]:
     """The jobs that rows name, by id and by key; locked in the order of all who lock several."""
-    ids, keys = [row.id for row in rows if row.id], [jobs.spelled(row.key) for row in rows if row.key]
-    query = jobs.alive(actor).where(or_(Job.id.in_(ids), Job.key.in_(keys))).order_by(Job.id)
+    ids, keys = [row.id for row in rows if row.id], [job_names.spelled(row.key) for row in rows if row.key]
+    query = job_filters.alive(actor).where(or_(Job.id.in_(ids), Job.key.in_(keys))).order_by(Job.id)
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     found = db.session.scalars(query).all() if rows else ()

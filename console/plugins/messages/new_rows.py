@@ -20,7 +20,7 @@ from console.plugins.messages.message_rows import Row
 from console.plugins.messages.models import Event
 from console.plugins.messages.old_rows import SETTABLE
 from console.services import definitions
-from console.services.jobs import NewJob
+from console.services.job_creation import NewJob
 from console.services.orgs import zone
 
 TASK = "send_message"

@@ -12,8 +12,8 @@ from console.db.jobs import Job
 from console.plugins.messages import event_rows
 from console.plugins.messages.event_rows import Faults
 from console.plugins.messages.message_rows import Row
-from console.services import edits, job_files, jobs
-from console.services.edits import Change
+from console.services import edit_validation, job_files, job_names
+from console.services.changes import Change
 from console.services.job_files import JobLine
 from console.services.orgs import zone
 
@@ -48,7 +48,7 @@ class Wish:
 def job_of(row: Row, found: Mapping[UUID | str, Job], faults: Faults) -> Job | None:
     """The job that the row names; None when there is none, which `faults` then says."""
     by_id = found.get(row.id) if row.id else None
-    by_key = found.get(jobs.spelled(row.key)) if row.key else None
+    by_key = found.get(job_names.spelled(row.key)) if row.key else None
     if row.id and by_id is None:
         faults.add(row.number, "id", "no job has this id; leave id and key empty for a new message")
     elif row.key and by_key is None:
@@ -118,7 +118,7 @@ def is_possible(row: Row, job: Job, wish: Wish, faults: Faults, now: datetime) -
     if wish.fixed or (job.message_type is None and wish.after):
         return False
     try:
-        edits.foresee(job, wish.change, now=now)
+        edit_validation.foresee(job, wish.change, now=now)
     except Invalid as error:
         for name, texts in error.fields.items():
             column = {"enabled": "status", "schedule": "send_at", "at": "send_at"}.get(name, name)

@@ -21,10 +21,10 @@ from console.plugins.messages.models import MessagePlan
 from console.plugins.messages.place_rows import Found, standing
 from console.plugins.messages.plan_views import Does, Step, Wording
 from console.plugins.messages.views import EventView
-from console.services import audit, edits
+from console.services import audit, edit_writing
+from console.services.changes import Change
 from console.services.definitions import LONGEST_WINDOW, FieldChange, closing
-from console.services.edits import Change
-from console.services.jobs import NewJob, insert_all
+from console.services.job_creation import NewJob, insert_all
 
 TASK = "send_message"
 
@@ -77,7 +77,7 @@ class Writer:
         """Written before it comes back: what is due would go out the moment that it is there again."""
         change = _change(event, job, step)
         if change.wanted:
-            changes, _ = edits.write_row(
+            changes, _ = edit_writing.write_row(
                 self.actor, job, change, reason=reason, is_planned=True, now=self.now
             )
             self.has_rung = self.has_rung or bool(changes)

@@ -19,7 +19,7 @@ from console.plugins.messages.templates import Template
 from console.plugins.messages.templating import Words
 from console.plugins.messages.views import PLANNED, Preferences, TypePreference, WeekendRule
 from console.services import audit, pushing
-from console.services.edits import UNSET, Unset
+from console.services.changes import UNSET, Unset
 
 FURTHEST = 365
 LEADS = {

@@ -18,9 +18,10 @@ from console.plugins.messages.forewarning import warnings
 from console.plugins.messages.views import EventView
 from console.plugins.messages.wishes import Foreseen, Made, Wish
 from console.plugins.messages.writing import Letter
-from console.services import definitions, jobs, pushing, triggers
-from console.services.edits import SEND_AT_GRACE
-from console.services.jobs import KeyTaken, NewJob
+from console.services import definitions, job_creation, pushing, triggers
+from console.services.edit_validation import SEND_AT_GRACE
+from console.services.job_creation import KeyTaken, NewJob
+from console.services.run_requests import Request
 
 TASK = "send_message"
 MOST_RECIPIENTS = 200
@@ -54,7 +55,7 @@ def make(actor: Actor, wish: Wish, form: str, *, now: datetime) -> Made:
         with transaction():
             event = events.view_of(events.row_of(actor, wish.event_id, lock=True))
             _written(actor, wish)
-            made = jobs.insert_all(actor, _new(wish, event, form, now), reason=REASON, now=now)
+            made = job_creation.insert_all(actor, _new(wish, event, form, now), reason=REASON, now=now)
             run_ids = [_asked(actor, job, now) for job in made] if wish.at is None else []
     except KeyTaken:
         return _made_before(actor, wish, form)
@@ -142,4 +143,4 @@ def _asked(actor: Actor, job: Job, now: datetime) -> UUID:
     """A run that a person asked for; the clock, which would ask the rules, has nothing to do with it."""
     job.next_run_at = None
     db.session.flush()
-    return triggers.ask(actor, job, triggers.Request(Trigger.MANUAL), now=now)
+    return triggers.ask(actor, job, Request(Trigger.MANUAL), now=now)

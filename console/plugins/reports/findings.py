@@ -21,8 +21,8 @@ from console.plugins.reports.words import (
     why,
 )
 from console.services.job_lists import LISTED
+from console.services.process_views import Component
 from console.services.report_views import Capped, Inventory, JobLine
-from console.services.views import Component
 from console.services.workers import is_live
 
 

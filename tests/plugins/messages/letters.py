@@ -11,7 +11,8 @@ from console.core.states import MessageType, RunState
 from console.db.session import db, transaction
 from console.plugins.messages.models import Event
 from console.services import jobs, runs
-from console.services.views import JobView, RunView
+from console.services.run_views import RunView
+from console.services.views import JobView
 from console.worker.execute import execute
 from tests import factories
 from tests.factories import OrgOf

@@ -19,7 +19,7 @@ from console.plugins.messages.event_rows import BadFile
 from console.plugins.messages.message_import import Action, Conflicts, Plan, PlanMoved
 from console.plugins.messages.views import EventView
 from console.services import edits, job_files, jobs
-from console.services.edits import Change
+from console.services.changes import Change
 from console.services.job_files import Format
 from console.services.views import JobFilter
 from tests import factories

@@ -10,7 +10,7 @@ from console.core.clock import utc_now
 from console.core.errors import Refused
 from console.core.states import JobStatus, RunState, Trigger
 from console.services import runs, triggers
-from console.services.triggers import Request
+from console.services.run_requests import Request
 from tests.factories import OrgOf, one, rows
 from tests.plugins.messages.letters import event, executed, message, read
 from tests.processes import eventually

@@ -20,8 +20,10 @@ from console.plugins.messages import events, planner, preferences
 from console.plugins.messages.models import Event, MessageSettings, MessageTypeSettings
 from console.plugins.messages.planner import Planned
 from console.plugins.messages.views import EventView
-from console.services import deletions, dispatch, edits, execution, jobs, revisions, triggers
-from console.services.edits import Change
+from console.services import deletions, dispatch, edits, execution, jobs, preflights, revisions, triggers
+from console.services.changes import Change
+from console.services.outcomes import Outcome
+from console.services.run_requests import Request
 from console.services.views import JobFilter, JobView
 from console.services.wakeups import Bell
 from tests import factories
@@ -157,7 +159,7 @@ def test_a_blocked_message_whose_time_has_passed_can_be_sent_by_hand_when_the_co
     assert jobs.get(org.admin, init.id, now=later).status == "blocked"
     edit(org, event, now=later, contact_email="bo@x.example")
     factories.live_worker(now=later)
-    assert triggers.preflight(org.admin, init.id, now=later).refusal is None
+    assert preflights.preflight(org.admin, init.id, now=later).refusal is None
     assert jobs.get(org.admin, init.id, now=later).recipient == "bo@x.example"
 
 
@@ -203,7 +205,7 @@ def test_a_late_event_shows_what_it_is_too_late_for_so_that_it_can_be_sent_by_ha
     assert (late.status, late.status_reason, late.next_run_at) == ("skipped", "IN_THE_PAST", None)
     assert late.status_note == "its time, Tue 1 Jan 2030 10:00, has passed"
     factories.live_worker(now=NOON)
-    assert triggers.preflight(org.admin, late.id, now=NOON).refusal is None
+    assert preflights.preflight(org.admin, late.id, now=NOON).refusal is None
     assert edit(org, event, starts_at=START) == Planned(opened=2, moved=1)
     assert times(org, event) == {INIT: ten(1, 16), REMINDER: ten(1, 29), FOLLOW_UP: ten(1, 31)}
 
@@ -224,12 +226,12 @@ def test_a_run_on_its_way_is_left_alone_and_planned_anew_once_it_has_failed(org:
     event = made(org)
     factories.live_worker(now=NOON)
     init = job_of(org, event, INIT)
-    run = triggers.send_now(org.admin, init.id, triggers.Request(Trigger.MANUAL), now=NOON)
+    run = triggers.send_now(org.admin, init.id, Request(Trigger.MANUAL), now=NOON)
     assert edit(org, event, starts_at=START + DAY, load_in_at=LOAD_IN).closed == 0
     assert job_of(org, event, INIT).revision == 1
     claim = execution.claim(run.id, worker="w", offered=[init.task], now=NOON)
     assert claim
-    execution.finish_without_retry(claim, execution.Outcome(RunState.FAILED, Reason.SEND_FAILED), NOON)
+    execution.finish_without_retry(claim, Outcome(RunState.FAILED, Reason.SEND_FAILED), NOON)
     replan(org, event)
     assert job_of(org, event, INIT).status_reason == "HAS_LOAD_IN_TIME"
 
@@ -238,13 +240,13 @@ def test_a_dry_run_holds_nothing_up_and_an_unknown_end_is_for_a_person(org: OrgO
     event = made(org)
     factories.live_worker(now=NOON)
     init, reminder = job_of(org, event, INIT), job_of(org, event, REMINDER)
-    dry = triggers.Request(Trigger.MANUAL, dry_run=True)
+    dry = Request(Trigger.MANUAL, dry_run=True)
     triggers.send_now(org.admin, init.id, dry, now=NOON)
-    run = triggers.send_now(org.admin, reminder.id, triggers.Request(Trigger.MANUAL), now=NOON)
+    run = triggers.send_now(org.admin, reminder.id, Request(Trigger.MANUAL), now=NOON)
     claim = execution.claim(run.id, worker="w", offered=[reminder.task], now=NOON)
     assert claim
     execution.finish_without_retry(
-        claim, execution.Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN), NOON + timedelta(seconds=1)
+        claim, Outcome(RunState.UNKNOWN, Reason.OUTCOME_UNKNOWN), NOON + timedelta(seconds=1)
     )
     assert edit(org, event, starts_at=START + DAY, load_in_at=LOAD_IN) == Planned(closed=1, moved=1)
     assert job_of(org, event, INIT).status_reason == "HAS_LOAD_IN_TIME"

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from console.core.errors import Refused
 from console.core.reasons import Reason
 from console.core.states import JobStatus, MessageType, RunState, Trigger
-from console.services import dispatch, edits, jobs, triggers
-from console.services.edits import Change
-from console.services.triggers import Preflight, Request
-from console.services.views import JobView, RunView
+from console.services import dispatch, edits, jobs, preflights, triggers
+from console.services.changes import Change
+from console.services.preflights import Preflight
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 from tests.plugins.messages.letters import ANA, FREE, INIT, REMINDER, event, executed, message
@@ -129,11 +131,11 @@ def test_the_preflights_word_is_the_outcome(app: APIFlask, org: OrgOf, smtp: Smt
     if case.is_deleted:
         change("UPDATE events SET deleted_at = now() WHERE id = :id", id=about)
 
-    slot_word = triggers.preflight(org.admin, by_itself.id, now=case.now)
+    slot_word = preflights.preflight(org.admin, by_itself.id, now=case.now)
     dispatch.dispatch(scheduler="s", now=case.now)
     assert slot_of(by_itself) == word_for_its_slot(slot_word), case
 
-    word = triggers.preflight(org.admin, job.id, now=case.now)
+    word = preflights.preflight(org.admin, job.id, now=case.now)
     taken = len(smtp.messages)
     outcome = pressed(org, case, job)
     if isinstance(outcome, Reason):
@@ -258,6 +260,6 @@ def test_of_what_can_be_generated_each_code_comes_about(org: OrgOf) -> None:
         _twin(org, case, about)
         if case.is_deleted:
             change("UPDATE events SET deleted_at = now() WHERE id = :id", id=about)
-        word = triggers.preflight(factories.person(org), job.id, now=case.now)
+        word = preflights.preflight(factories.person(org), job.id, now=case.now)
         assert code in (word.refusal, word.rules.reason if word.rules else None), code
     assert one("SELECT count(*) FROM runs") == 1

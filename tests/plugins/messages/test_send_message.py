@@ -17,10 +17,11 @@ from console.core.states import JobStatus, MessageType, RunState, Trigger
 from console.db.session import db
 from console.plugins.messages import templates
 from console.plugins.messages.templating import Words
-from console.services import dispatch, edits, jobs, runs, triggers
-from console.services.edits import Change
-from console.services.triggers import Request
-from console.services.views import JobView, RunView
+from console.services import dispatch, edits, jobs, preflights, runs, triggers
+from console.services.changes import Change
+from console.services.run_requests import Request
+from console.services.run_views import RunView
+from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
 from tests.plugins.messages.letters import ANA, FREE, INIT, REMINDER, event, executed, message, read
@@ -50,7 +51,7 @@ def test_a_message_goes_out_as_it_was_shown_and_its_run_keeps_it_as_sent(
 ) -> None:
     job = message(org, event(org, venue="Main Stage", contact_name="Ana"))
     assert (job.message_type, job.verb, job.done_word) == (REMINDER, "Send now", "sent")
-    shown = triggers.preflight(factories.person(org), job.id, now=utc_now())
+    shown = preflights.preflight(factories.person(org), job.id, now=utc_now())
     assert shown.refusal is None and shown.rules is None
     assert shown.message and shown.message.recipient == ANA
     run = executed(app, org, click(org, job))
@@ -156,7 +157,7 @@ def test_what_was_sent_goes_out_again_only_when_that_is_said(app: APIFlask, org:
     executed(app, org, click(org, job))
     reason, sentence = refused(org, job)
     assert reason is Reason.ALREADY_SENT and "Choose “send again”" in sentence
-    before = triggers.preflight(org.admin, job.id, now=utc_now())
+    before = preflights.preflight(org.admin, job.id, now=utc_now())
     assert before.may_override and before.message and before.message.recipient == ANA
     assert executed(app, org, click(org, job, AGAIN)).state is RunState.SUCCEEDED
     assert len(smtp.messages) == 2
@@ -193,7 +194,7 @@ def test_a_template_that_no_longer_works_is_said_before_and_stops_a_run_for_good
     ended = executed(app, org, run)
     assert (ended.state, ended.reason_code, ended.attempt) == (RunState.FAILED, "EXCEPTION", 1)
     assert "text: line 2: there is no variable “former”" in (ended.reason or "")
-    assert triggers.preflight(org.admin, job.id, now=utc_now()).message is None
+    assert preflights.preflight(org.admin, job.id, now=utc_now()).message is None
     reason, sentence = refused(org, job)
     assert reason is Reason.EXCEPTION and "The message can't be made: text: line 2" in sentence
     assert smtp.messages == []
@@ -202,7 +203,7 @@ def test_a_template_that_no_longer_works_is_said_before_and_stops_a_run_for_good
 def test_without_a_recipient_it_is_blocked_with_the_events_name_until_one_is_filled_in(org: OrgOf) -> None:
     job = message(org, event(org, contact_email=None), recipient=None)
     assert (job.status, job.status_reason) == (JobStatus.BLOCKED, "MISSING_RECIPIENT")
-    before = triggers.preflight(factories.person(org), job.id, now=utc_now())
+    before = preflights.preflight(factories.person(org), job.id, now=utc_now())
     assert before.refusal is Reason.MISSING_RECIPIENT and not before.may_override
     assert before.message and before.message.recipient == ""
     assert "“Hamlet” has no contact address" in (before.text or "") and "Fill in" in (before.text or "")
@@ -278,7 +279,7 @@ def test_every_rule_skips_with_its_code_and_a_sentence_and_a_click_passes_over_i
         lambda: change("UPDATE jobs SET status = 'failed' WHERE id = :id", id=sent.id),
     ):
         job = due(org, about, INIT)
-        word = triggers.preflight(org.admin, job.id, now=SATURDAY)
+        word = preflights.preflight(org.admin, job.id, now=SATURDAY)
         state, code, sentence = decided(org, job, SATURDAY)
         assert word.rules and (word.rules.reason, word.rules.sentence) == (code, sentence)
         assert state == "skipped" and read(org, job).status is JobStatus.SKIPPED
@@ -317,7 +318,7 @@ def test_only_the_same_message_about_the_same_event_to_the_same_address_is_a_dup
     dry = message(org, about)
     run = click(org, dry, Request(Trigger.MANUAL, dry_run=True))
     change("UPDATE runs SET state = 'succeeded' WHERE id = :id", id=run.id)
-    word = triggers.preflight(org.admin, message(org, about).id, now=utc_now())
+    word = preflights.preflight(org.admin, message(org, about).id, now=utc_now())
     assert (word.refusal, word.rules) == (None, None)
 
 
@@ -336,7 +337,7 @@ def test_what_was_sent_counts_also_when_its_job_was_deleted_or_moved_since(org: 
 
 def rules_word(of: OrgOf, job: JobView) -> Reason | None:
     """What the rules would say now if it came due."""
-    word = triggers.preflight(of.admin, job.id, now=utc_now()).rules
+    word = preflights.preflight(of.admin, job.id, now=utc_now()).rules
     return word.reason if word else None
 
 

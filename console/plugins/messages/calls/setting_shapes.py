@@ -15,7 +15,7 @@ from console.plugins.messages.stale import StaleSettings
 from console.plugins.messages.templates import Template
 from console.plugins.messages.templating import Words
 from console.plugins.messages.views import Preferences, TypePreference, WeekendRule
-from console.services.edits import UNSET
+from console.services.changes import UNSET
 
 SWITCH = "False: a message that comes due is skipped, and the plan stays."
 RULE = "What becomes of a message whose day is a Saturday or a Sunday."

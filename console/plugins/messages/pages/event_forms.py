@@ -22,7 +22,7 @@ from console.plugins.messages.views import EventView
 from console.web.answers import page
 from console.web.editor import zones
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 from console.web.saves import seen_revision
 
 LONGEST_REASON = 500

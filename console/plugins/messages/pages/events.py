@@ -18,7 +18,8 @@ from console.services import jobs
 from console.services.views import JobFilter
 from console.web.answers import is_known, nothing_new, page
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import PAGE, Query, check_names
+from console.web.parameters import check_names
+from console.web.queries import PAGE, Query
 from console.web.saves import revision_of
 
 MOST_MESSAGES = 200

@@ -18,7 +18,7 @@ from console.plugins.messages.stale import StaleSettings
 from console.plugins.messages.views import PLANNED, Preferences, TypePreference, WeekendRule
 from console.web.answers import page
 from console.web.identity import actor, moment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 from console.web.saves import revision_of
 
 TYPES = f"<any({', '.join(PLANNED)}):message_type>"

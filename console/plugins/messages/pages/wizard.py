@@ -20,7 +20,7 @@ from console.plugins.messages.wishes import Made
 from console.web import words
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment
-from console.web.queries import check_names
+from console.web.parameters import check_names
 
 OFFERED_EVENTS = 200
 bp = Blueprint("wizard", __name__, url_prefix="/messages/new")
