@@ -1,5 +1,7 @@
 """A second person's decision: approve, which makes the run, or reject; and what nobody decided in time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -34,7 +36,7 @@ def approve(actor: Actor, approval_id: UUID, *, note: str | None = None, now: da
     actor.require(Permission.DECIDE_APPROVALS)
     given = _note(note)
     try:
-        with transaction():
+        with _deciding(approval_id, now):
             row, job = _locked(actor, approval_id)
             _settle(actor, row, ApprovalState.APPROVED, given, now)
             row.run_id = _run(actor, row, job, now)
@@ -42,7 +44,6 @@ def approve(actor: Actor, approval_id: UUID, *, note: str | None = None, now: da
             _record(actor, Tag.APPROVAL_APPROVED, row, now)
             run_id = row.run_id
     except Gone:
-        expire_one(approval_id, now=now)
         raise
     except Refused as refusal:
         if refusal.reason is not None:
@@ -65,20 +66,16 @@ def reject(actor: Actor, approval_id: UUID, *, note: str | None = None, now: dat
     Raises `NotFound`, `Forbidden`, `Invalid` that names `note`, or `Refused` when it is decided or expired.
     """
     given = _note(note)
-    try:
-        with transaction():
-            row, job = _locked(actor, approval_id, alive=False)
-            is_own = row.requested_by is not None and approvers.person_of(actor) == row.requested_by
-            actor.require(Permission.RUN_JOBS if is_own else Permission.DECIDE_APPROVALS)
-            if not given and not is_own:
-                text = "say why, for whoever asked"
-                raise Invalid(f"note: {text}", fields={"note": [text]})
-            _settle(actor, row, ApprovalState.REJECTED, given or WITHDRAWN, now, own=is_own)
-            job.changed_at = now
-            _record(actor, Tag.APPROVAL_WITHDRAWN if is_own else Tag.APPROVAL_REJECTED, row, now)
-    except Gone:
-        expire_one(approval_id, now=now)
-        raise
+    with _deciding(approval_id, now):
+        row, job = _locked(actor, approval_id, alive=False)
+        is_own = row.requested_by is not None and approvers.person_of(actor) == row.requested_by
+        actor.require(Permission.RUN_JOBS if is_own else Permission.DECIDE_APPROVALS)
+        if not given and not is_own:
+            text = "say why, for whoever asked"
+            raise Invalid(f"note: {text}", fields={"note": [text]})
+        _settle(actor, row, ApprovalState.REJECTED, given or WITHDRAWN, now, own=is_own)
+        job.changed_at = now
+        _record(actor, Tag.APPROVAL_WITHDRAWN if is_own else Tag.APPROVAL_REJECTED, row, now)
     return approvals.get(actor, approval_id, now=now)
 
 
@@ -98,6 +95,24 @@ class Gone(Refused):
     """The request can't be approved any more; nothing was started. Ask again."""
 
     reason = Reason.APPROVAL_REQUIRED
+
+
+@contextmanager
+def _deciding(approval_id: UUID, now: datetime) -> Iterator[None]:
+    """A decision's transaction, in which a request also ends that turns out to be over.
+
+    In a transaction of its own it would end too late: another click, taken a moment before, could still
+    make the run of which somebody was told that nothing was started.
+    """
+    gone: Gone | None = None
+    with transaction():
+        try:
+            yield
+        except Gone as refusal:
+            gone = refusal
+            _end(approval_id, now)
+    if gone is not None:
+        raise gone
 
 
 def _note(note: str | None) -> str | None:
@@ -249,20 +264,22 @@ def _over(now: datetime) -> tuple[ColumnElement[bool], ...]:
 def expire_one(approval_id: UUID, *, now: datetime) -> int:
     """Marks it as expired if it is, with its entry; answers 1 when it did."""
     with transaction():
-        query = select(Job, Org).join(Approval, Approval.job_id == Job.id).join(Org, Org.id == Job.org_id)
-        found = db.session.execute(query.where(Approval.id == approval_id).with_for_update(of=Job)).first()
-        over = (
-            select(Approval)
-            .join(Job, Job.id == Approval.job_id)
-            .where(Approval.id == approval_id, *_over(now))
-        )
-        row = db.session.scalar(over.with_for_update(of=Approval))
-        if found is None or row is None:
-            return 0
-        job, org = found
-        row.state, row.decided_at = ApprovalState.EXPIRED, min(row.expires_at, now)
-        row.note = Reason.DELETED.text if row.expires_at > now else None
-        job.changed_at = now
-        watcher = Actor(ActorKind.WATCHER, org.id, org.name, org.timezone, Role.VIEWER, "watcher")
-        _record(watcher, Tag.APPROVAL_EXPIRED, row, now)
-        return 1
+        return _end(approval_id, now)
+
+
+def _end(approval_id: UUID, now: datetime) -> int:
+    query = select(Job, Org).join(Approval, Approval.job_id == Job.id).join(Org, Org.id == Job.org_id)
+    found = db.session.execute(query.where(Approval.id == approval_id).with_for_update(of=Job)).first()
+    over = (
+        select(Approval).join(Job, Job.id == Approval.job_id).where(Approval.id == approval_id, *_over(now))
+    )
+    row = db.session.scalar(over.with_for_update(of=Approval))
+    if found is None or row is None:
+        return 0
+    job, org = found
+    row.state, row.decided_at = ApprovalState.EXPIRED, min(row.expires_at, now)
+    row.note = Reason.DELETED.text if row.expires_at > now else None
+    job.changed_at = now
+    watcher = Actor(ActorKind.WATCHER, org.id, org.name, org.timezone, Role.VIEWER, "watcher")
+    _record(watcher, Tag.APPROVAL_EXPIRED, row, now)
+    return 1

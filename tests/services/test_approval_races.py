@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 from apiflask import APIFlask
@@ -12,7 +13,7 @@ from sqlalchemy import text
 
 from console.core.actor import Actor
 from console.core.clock import utc_now
-from console.core.errors import ConsoleError
+from console.core.errors import ConsoleError, Refused
 from console.core.reasons import Reason
 from console.core.states import ApprovalState, Role
 from console.db.session import db
@@ -57,7 +58,10 @@ def job_held(asked: ApprovalView) -> Iterator[Callable[[], int]]:
 
 
 def all_at_once(app: APIFlask, asked: ApprovalView, decisions: Sequence[Decision]) -> list[object]:
-    """What each decision answered, or its error; none begins to write before all have read it as pending."""
+    """What each decision answered, or its error; all have read it as pending before the first may write.
+
+    They get their turn in the order in which they stand here.
+    """
 
     def decide(decision: Decision) -> object:
         with app.app_context():
@@ -66,10 +70,12 @@ def all_at_once(app: APIFlask, asked: ApprovalView, decisions: Sequence[Decision
             except ConsoleError as error:
                 return error
 
+    answers: list[Future[object]] = []
     with ThreadPoolExecutor(len(decisions)) as pool:
         with job_held(asked) as waiting:
-            answers: list[Future[object]] = [pool.submit(decide, decision) for decision in decisions]
-            eventually(lambda: waiting() == len(decisions))
+            for decision in decisions:
+                answers.append(pool.submit(decide, decision))
+                eventually(lambda: waiting() == len(answers))
         return [answer.result() for answer in answers]
 
 
@@ -147,28 +153,45 @@ def test_who_asked_does_not_slip_in_beside_others_with_a_role_they_were_just_giv
     assert approving.approve(boss, asked.id, now=utc_now()).run_id is not None
 
 
-@pytest.mark.parametrize("is_swept", [False, True])
-def test_what_expires_while_the_click_waits_has_a_run_or_has_expired_and_never_both(
-    app: APIFlask, org: OrgOf, asked: ApprovalView, is_swept: bool
+@pytest.mark.parametrize("order", [*permutations(["click", "late click", "watcher"])])
+def test_what_expires_while_the_click_waits_has_a_run_or_has_expired_and_all_hear_the_same(
+    app: APIFlask, org: OrgOf, asked: ApprovalView, order: Sequence[str]
 ) -> None:
     """The click came in time; the watcher and somebody who is too late stand beside it at the same door."""
     judges = [factories.person(org, Role.ADMIN) for _ in range(2)]
     in_time, too_late = asked.expires_at - timedelta(seconds=1), asked.expires_at
-    if is_swept:
-        assert watching.watch(now=too_late) >= 1  # before the click gets its turn
+    decisions: dict[str, Decision] = {
+        "click": approval_by(judges[0], asked, in_time),
+        "late click": approval_by(judges[1], asked, too_late),
+        "watcher": lambda: approving.expire_one(asked.id, now=too_late),
+    }
 
-    decisions = [approval_by(judges[0], asked, in_time), approval_by(judges[1], asked, too_late)]
-    if not is_swept:
-        decisions.append(lambda: approving.expire_one(asked.id, now=too_late))
-    first, second, *_ = all_at_once(app, asked, decisions)
+    answers = dict(zip(order, all_at_once(app, asked, [decisions[who] for who in order]), strict=True))
 
-    assert isinstance(second, ConsoleError) and second.status == 409
-    is_approved = one("SELECT state FROM approvals") == "approved"
-    assert one("SELECT count(*) FROM runs") == (1 if is_approved else 0)
-    assert ends() == ["approval:approved" if is_approved else "approval:expired"]
-    if is_approved:
-        assert not is_swept and isinstance(first, ApprovalView) and first.run_id is not None
-        assert "has approved it at" in second.detail
+    click, late = answers["click"], answers["late click"]
+    assert isinstance(late, Refused) and late.status == 409
+    if order[0] == "click":
+        assert isinstance(click, ApprovalView) and click.run_id is not None
+        assert "has approved it at" in late.detail and answers["watcher"] == 0
     else:
-        assert isinstance(first, ConsoleError) and first.reason is Reason.APPROVAL_REQUIRED
-        assert "It expired at" in first.detail and "nothing was started" in first.detail
+        for refused in (click, late):
+            assert isinstance(refused, Refused) and refused.reason is Reason.APPROVAL_REQUIRED
+            assert "It expired at" in refused.detail and "nothing was started" in refused.detail
+    left = "approved" if order[0] == "click" else "expired"
+    assert one("SELECT state FROM approvals") == left
+    assert one("SELECT count(*) FROM runs") == (1 if left == "approved" else 0)
+    assert ends() == [f"approval:{left}"]
+
+
+def test_what_the_watcher_has_ended_is_not_approved_by_a_click_that_came_in_time(
+    org: OrgOf, asked: ApprovalView
+) -> None:
+    assert watching.watch(now=asked.expires_at) >= 1
+    in_time = asked.expires_at - timedelta(seconds=1)
+
+    with pytest.raises(Refused, match=r"It expired at .*; nothing was started") as refused:
+        approving.approve(factories.person(org, Role.ADMIN), asked.id, now=in_time)
+
+    assert refused.value.reason is Reason.APPROVAL_REQUIRED
+    assert (one("SELECT state FROM approvals"), one("SELECT count(*) FROM runs")) == ("expired", 0)
+    assert ends() == ["approval:expired"]
