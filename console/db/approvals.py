@@ -30,6 +30,7 @@ class Approval(Record):
         Index(None, "org_id", "state", "requested_at"),
         Index("ix_approvals_pending", "org_id", "expires_at", "id", postgresql_where=PENDING),
         Index("ix_approvals_job", "job_id", "state"),
+        Index("ix_approvals_cause", "cause_id", postgresql_where=text("cause_id IS NOT NULL")),
     )
     id: Mapped[Id]
     org_id: Mapped[OrgId]

@@ -12,9 +12,21 @@ from console.core.reasons import Reason, Refusal
 from console.core.states import ApprovalState, Trigger
 from console.core.task import Preview
 from console.services.approvers import ALONE
+from console.services.definitions import FieldChange
 
 WITHDRAWN = "withdrawn by the requester"
 """The note of whoever takes a request back and says no more."""
+BY_ITSELF = frozenset(
+    "schedule timezone enabled overlap catch_up catch_up_window_seconds jitter_seconds closed note".split()
+)
+"""The fields that say when a job runs by itself, or whether it does: a click runs the same all the while."""
+Changes = Sequence[FieldChange] | None
+"""In what a job differs from the revision that was asked for; None when that can't be known."""
+
+
+def is_of_run(changes: Sequence[FieldChange]) -> bool:
+    """Whether any of these changes what a click on the job runs, or as what it is shown."""
+    return any(change.name not in BY_ITSELF for change in changes)
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,7 @@ class ApprovalView:
     is deleted. `is_own` says that the reader asked for it; `why_not` why the reader may not decide on it,
     in half a sentence, None when they may. One whose time is over reads `expired`, recorded or not. It
     `is_withdrawn` when whoever asked rejected it, and `is_stuck` when nobody but they could decide on it.
+    `changes` are those of the job since, `timezone` is the one that it has now.
     """
 
     id: UUID
@@ -84,6 +97,8 @@ class ApprovalView:
     is_stuck: bool
     why_not: str | None
     as_of: datetime
+    changes: Changes = ()
+    timezone: str = "UTC"
 
     @property
     def word(self) -> str:
@@ -100,9 +115,16 @@ class ApprovalView:
         return self.state is ApprovalState.PENDING
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the job was edited or deleted since: what was asked for is not what would run."""
+    def is_edited(self) -> bool:
+        """Whether the job has another revision by now, or is deleted."""
         return self.present_revision != self.revision
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the job was deleted or edited since so that what was asked for is not what would run."""
+        if self.present_revision is None or self.changes is None:
+            return True
+        return is_of_run(self.changes)
 
     @property
     def version(self) -> str:

@@ -20,8 +20,8 @@ from console.core.tags import Tag
 from console.db.approvals import Approval, ApprovalKey
 from console.db.jobs import Job
 from console.db.session import db, reading
-from console.services import audit, later, org_settings, paging
-from console.services.approval_views import ApprovalPage, ApprovalView, Shown, Waiting, said
+from console.services import approval_changes, audit, later, org_settings, paging
+from console.services.approval_views import ApprovalPage, ApprovalView, Changes, Shown, Waiting, said
 from console.services.approvers import Reader, person_of
 
 LONGEST_NOTE = 500
@@ -85,7 +85,7 @@ def ask(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
     Whoever asks for the very same while it waits, under whatever name, is answered with the request that
     is there: one thing to decide on, and one run.
     """
-    found = db.session.scalar(_same(job, wish, now))
+    found = _same(job, wish, now)
     if found is None:
         found = _new(actor, job, wish, now)
     else:  # also a click that joins others is on the trail
@@ -95,11 +95,16 @@ def ask(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
     return found
 
 
-def _same(job: Job, wish: Wish, now: datetime) -> Select[Approval]:
+def _same(job: Job, wish: Wish, now: datetime) -> Approval | None:
     """What waits already and would make the very same run of the very same job."""
+    alike = db.session.scalars(_alike(job, wish, now)).all()
+    return next((row for row in alike if approval_changes.is_same_run(row, job, wish.shown)), None)
+
+
+def _alike(job: Job, wish: Wish, now: datetime) -> Select[Approval]:
+    """What was asked for in the same words, maybe before the job was edited."""
     query = select(Approval).where(Approval.job_id == job.id, *_in(PENDING, now))
     return query.where(
-        Approval.revision == job.revision,
         Approval.args == dict(wish.args),
         Approval.override.is_(wish.override),
         *(
@@ -112,7 +117,7 @@ def _same(job: Job, wish: Wish, now: datetime) -> Select[Approval]:
                 ("after_run_id", wish.after_run_id),
             )
         ),
-    ).limit(1)
+    ).order_by(Approval.requested_at.desc(), Approval.id)
 
 
 def _new(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
@@ -151,8 +156,7 @@ def _new(actor: Actor, job: Job, wish: Wish, now: datetime) -> Approval:
 
 def _record_joined(actor: Actor, row: Approval, wish: Wish, now: datetime) -> None:
     new = {"reason_code": Reason.APPROVAL_REQUIRED}
-    subject = audit.Subject("approval", row.id)
-    audit.add(actor, Tag.RUN_REFUSED, subject, now=now, new=new, reason=wish.note)
+    audit.add(actor, Tag.RUN_REFUSED, audit.Subject("approval", row.id), now=now, new=new, reason=wish.note)
 
 
 def _record_request(actor: Actor, job: Job, row: Approval, now: datetime) -> None:
@@ -211,9 +215,8 @@ def page(
     if len(rows) <= limit:
         return ApprovalPage(found, None, now)
     last = found[-1]
-    return ApprovalPage(
-        found, paging.encode(last.expires_at if is_waiting else last.requested_at, last.id), now
-    )
+    at = last.expires_at if is_waiting else last.requested_at
+    return ApprovalPage(found, paging.encode(at, last.id), now)
 
 
 def get(actor: Actor, approval_id: UUID, *, now: datetime) -> ApprovalView:
@@ -246,17 +249,18 @@ def waiting(actor: Actor, *, now: datetime) -> Waiting:
 
 def view_of(actor: Actor, row: Approval, job: Job, now: datetime) -> ApprovalView:
     """The view of one row, inside the caller's transaction."""
-    return _view(Reader.of(actor), row, job, now)
+    return _view(Reader.of(actor), row, job, now, approval_changes.since(row, job))
 
 
 def _views(actor: Actor, rows: Sequence[Row[Approval, Job]], now: datetime) -> list[ApprovalView]:
     if not rows:
         return []
     reader = Reader.of(actor)
-    return [_view(reader, row, job, now) for row, job in rows]
+    changes = approval_changes.by_request((row, job) for row, job in rows)
+    return [_view(reader, row, job, now, changes[row.id]) for row, job in rows]
 
 
-def _view(reader: Reader, row: Approval, job: Job, now: datetime) -> ApprovalView:
+def _view(reader: Reader, row: Approval, job: Job, now: datetime, changes: Changes) -> ApprovalView:
     task = registry.get(job.task)
     is_over = row.state == ApprovalState.PENDING and row.expires_at <= now
     return ApprovalView(
@@ -290,4 +294,6 @@ def _view(reader: Reader, row: Approval, job: Job, now: datetime) -> ApprovalVie
         is_stuck=row.state == ApprovalState.PENDING and not is_over and not reader.others(row.requested_by),
         why_not=reader.why_not(row.requested_by),
         as_of=now,
+        changes=changes,
+        timezone=job.timezone,
     )

@@ -38,7 +38,7 @@ def _view(
 ) -> JobView:
     task = registry.get(job.task)
     is_registered = fleet.offers(job.task)
-    run = active_run(active, fleet, now) if active else None
+    run = active_run(active, fleet, now, job.timezone) if active else None
     reason = None if is_registered else Reason.NOT_REGISTERED
     schedule = parse(job.schedule)
     return JobView(
@@ -84,6 +84,7 @@ def _view(
         version=row_version(job, run, is_registered, pending),
         as_of=now,
         pending=pending,
+        queue=task.queue if task else None,
     )
 
 
@@ -123,8 +124,8 @@ def stamps(run: Run) -> Timestamps:
     )
 
 
-def active_run(run: Run, fleet: Fleet, now: datetime) -> ActiveRun:
-    """What the badge of an active run shows."""
+def active_run(run: Run, fleet: Fleet, now: datetime, timezone: str = "UTC") -> ActiveRun:
+    """What the badge of an active run shows; `timezone` is its job's, which a version does without."""
     around = fleet.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at, run.org_id)
     return ActiveRun(
         id=run.id,
@@ -143,4 +144,5 @@ def active_run(run: Run, fleet: Fleet, now: datetime) -> ActiveRun:
         waits_for=WAITS.get(Hold(run.held_by)) if run.held_by else None,
         stop_requested_at=run.stop_requested_at,
         executed_by=run.requested_by,
+        timezone=timezone,
     )

@@ -16,6 +16,7 @@ from console.core.names import title_of
 from console.core.reasons import Reason
 from console.core.registry import registry
 from console.core.states import TERMINAL, Hold, RunState, Trigger
+from console.core.task import Task
 from console.db.jobs import Job
 from console.db.runs import Run, RunLog
 from console.db.session import db, reading, transaction
@@ -67,6 +68,13 @@ def load_view(actor: Actor, run_id: UUID, now: datetime, seen: Fleet | None = No
     return replace(view, hops=pace.marked(view))
 
 
+def _done_word(task: Task | None, run: Run) -> str:
+    """What it is called when it went well. A dry run sent or did nothing: it has the state's own word."""
+    if run.dry_run:
+        return RunState.SUCCEEDED.value
+    return task.done if task else "done"
+
+
 def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
     task = registry.get(run.task)
     around = seen.surroundings(run.queue, run.task, run.worker, run.beat_at, run.retry_at, run.org_id)
@@ -78,7 +86,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
         job_key=job.key,
         task=run.task,
         task_title=task.title if task else title_of(run.task.rsplit(".", 1)[-1]),
-        done_word=task.done if task else "done",
+        done_word=_done_word(task, run),
         queue=run.queue,
         trigger=Trigger(run.trigger),
         state=RunState(run.state),
@@ -117,6 +125,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
         sequence_id=run.sequence_id,
         approval_id=run.approval_id,
         approved_by=run.approved_by,
+        timezone=job.timezone,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
         version=_version(run, silence(stamps(run), around, now)),

@@ -27,6 +27,7 @@ class ActiveRun:
     """The newest run of a job that has not ended, with what the badge needs.
 
     One with `held_by` is queued and kept back; `waits_for` says for what, and `start_after` until when.
+    `timezone` is its job's.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class ActiveRun:
     waits_for: str | None = None
     stop_requested_at: datetime | None = None
     executed_by: str | None = None
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class JobView:
     `closed_by` is who marked it as sent or skipped, None when a run did; `closed` has the shape of
     `definitions.closing`. `choices` are the statuses that a person may give it now. It `needs_approval`
     because an admin says so, or because its task `is_critical`; `pending` is a request that waits.
+    `queue` is the one that its task's runs wait in, None when the console doesn't know the task.
     """
 
     id: UUID
@@ -109,6 +112,7 @@ class JobView:
     version: str
     as_of: datetime
     pending: PendingRequest | None = None
+    queue: str | None = None
 
 
 @dataclass(frozen=True)

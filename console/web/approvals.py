@@ -24,14 +24,16 @@ from console.web.queries import PAGE, Query
 from console.web.waiting import approves_alone, waiting_approvals
 
 NOTE_READ = 2 * approvals.LONGEST_NOTE
+TABS = "is not known here; take tab=pending for what waits, tab=decided for all else"
 bp = Blueprint("approvals", __name__)
 bp.app_errorhandler(ApprovalRequested)(asked)
 bp.app_context_processor(lambda: {"waiting_approvals": waiting_approvals, "approves_alone": approves_alone})
 
 
 class ApprovalTab(StrEnum):
-    """The tabs of the page of approvals beside the one that it opens with."""
+    """The tabs of the page of approvals; it opens with the first."""
 
+    PENDING = "pending"
     DECIDED = "decided"
 
 
@@ -45,6 +47,8 @@ class ApprovalQuery(Query):
     @classmethod
     def read(cls, args: Mapping[str, str], *also: str) -> "ApprovalQuery":
         """Raises `Invalid` that names the parameter; those in `also` are let pass."""
+        if "state" in args:  # the API's word for it
+            raise Invalid(f"state: {TABS}", fields={"state": [TABS]})
         cls._check_names(args, also)
         return cls(parameters.one_of(args, "tab", ApprovalTab), parameters.cursor(args))
 

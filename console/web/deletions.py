@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from console.core.permissions import Permission
 from console.core.states import JobStatus
 from console.services import deletions
-from console.services.deletions import CountMoved, DeletionView
+from console.services.deletions import CountMoved, DeletionView, Foreseen
 from console.services.views import JobFilter
 from console.web.answers import page
 from console.web.identity import actor, moment, wants_fragment, zone
@@ -72,6 +72,8 @@ def delete() -> ResponseReturnValue:
     query, number = _query(), request.form.get("number", "").strip().replace(",", "")
     context = _confirmation(query)
     found = context["found"]
+    if not found.going:
+        return _again(context, 422, f"{nothing(found)} Nothing was deleted.")
     if not number.isdecimal() or len(number) > LONGEST_NUMBER or int(number) != found.matching:
         return _again(context, 422, f"Type {found.matching} to confirm. Nothing was deleted.")
     try:
@@ -84,6 +86,14 @@ def delete() -> ResponseReturnValue:
 def _again(context: dict[str, Any], status: int, problem: str) -> ResponseReturnValue:
     name = "deletions/_new.html" if wants_fragment() else "deletions/new.html"
     return page(name, status, **context | {"problem": problem})
+
+
+@bp.app_template_filter("nothing_to_delete")
+def nothing(found: Foreseen) -> str:
+    """Why none would go, of a count of which none would."""
+    if not found.matching:
+        return "Nothing matches: there is nothing to delete."
+    return f"All that match ({found.matching:,}) are running now and are left: there is nothing to delete."
 
 
 def _done(done: DeletionView) -> ResponseReturnValue:

@@ -1,5 +1,6 @@
 """A dry run as the dialog follows it: its progress, then what would change, and the way to the real run."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from console.services import jobs, runs
 from console.services.run_views import RunView
 from console.services.views import JobView
 from console.web.answers import is_known, nothing_new, page
+from console.web.errors import Problem
 from console.web.identity import actor, moment
 
 LINES = 8
@@ -31,9 +33,10 @@ def poll(run_id: UUID) -> ResponseReturnValue:
     return nothing_new() if is_known(found.version) else fragment(found)
 
 
-def fragment(run: RunView) -> Response:
-    """What the dialog shows of it."""
-    return page("runs/_rehearsal.html", **_context(run))
+def fragment(run: RunView, problem: Problem | None = None) -> Response:
+    """What the dialog shows of it, and why what was asked there was refused."""
+    status = problem.status if problem else HTTPStatus.OK
+    return page("runs/_rehearsal.html", status, **_context(run) | {"problem": problem})
 
 
 def _context(run: RunView) -> dict[str, Any]:
@@ -42,6 +45,7 @@ def _context(run: RunView) -> dict[str, Any]:
         "run": run,
         "job": _job(run),
         "lines": runs.log(actor(), run.id, limit=LINES),
+        "problem": None,
         "region": region if region in ("job", "run") else "row",
     }
 

@@ -17,7 +17,7 @@ from console.services.approvals import ApprovalRequested
 from console.services.run_control import Retrying, Stopping
 from console.services.run_views import RunView
 from console.services.views import JobView
-from console.web import args_form
+from console.web import args_form, rehearsals
 from console.web import jobs as job_pages
 from console.web import runs as run_pages
 from console.web.answers import page
@@ -74,8 +74,12 @@ def stop(run_id: UUID) -> ResponseReturnValue:
     try:
         run = run_control.stop(actor(), run_id, _note(), now=moment())
     except (Refused, Invalid) as refusal:
+        if _is_rehearsal():
+            return _rehearsed(run_id, refusal)
         context = _stop_context(run_id) | {"problem": problem_of(refusal), "faults": refusal.fields}
         return page(_own("runs/_stop.html", "runs/stop.html"), refusal.status, **context)
+    if _is_rehearsal():
+        return _rehearsed(run_id)
     if wants_fragment():
         return _stopped(run)
     flash(_said(run))
@@ -90,6 +94,17 @@ def _said(run: RunView) -> str:
     if run.state is RunState.RUNNING:
         return f"{run.job_name}: told to stop. Its badge says when it has ended."
     return f"{run.job_name}: stopped."
+
+
+def _is_rehearsal() -> bool:
+    """Whether it is the button in the dialog that follows a dry run, which stays open."""
+    return request.form.get("dialog") == "rehearsal" and wants_fragment()
+
+
+def _rehearsed(run_id: UUID, refusal: Refused | Invalid | None = None) -> Response:
+    """The dialog as the dry run is now, and why it could not be stopped."""
+    run = runs.get(actor(), run_id, now=moment())
+    return rehearsals.fragment(run, problem_of(refusal) if refusal else None)
 
 
 def _stopped(run: RunView) -> Response:

@@ -45,6 +45,10 @@ def test_all_that_match_go_by_keyboard_and_come_back(watch: Watch, org: OrgOf) -
     watch.forget()
     open_dialog(page)
     expect(page.locator("#delete-count")).to_contain_text("4 jobs will be deleted")
+    page.locator("#delete-status").select_option("failed")
+    expect(page.locator("#delete-count")).to_contain_text("Nothing matches")
+    expect(page.locator("#number")).to_be_hidden()  # where nothing would go, nothing is to be confirmed
+    expect(page.locator("#dialog #confirm")).to_be_hidden()
     page.locator("#delete-status").select_option("scheduled")
     expect(page.locator("#delete-count")).to_contain_text("3 jobs will be deleted")
     page.locator("#number").fill("4")

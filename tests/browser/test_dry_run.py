@@ -79,6 +79,25 @@ def test_a_dry_run_with_edited_arguments_and_then_the_real_run_with_keys_alone(
     expect(page.locator("#job")).to_contain_text("Hamlet")
 
 
+def test_a_dry_run_is_stopped_by_the_button_of_its_dialog_which_stays_with_the_focus_in_it(
+    page: Page, seen: Watch, org: OrgOf
+) -> None:
+    job = factories.job(org, "count_slowly", args={"to": 1000, "pause_seconds": 0.1})
+    dialog = page.get_by_role("dialog")
+    page.goto(f"/jobs/{job.id}")
+    page.get_by_role("button", name="Run now").first.click()
+    page.locator("#dry-run").click()
+    expect(dialog.locator(".state")).to_contain_text("Running")
+    page.locator("#rehearsal-stop").focus()  # and each poll leaves it there
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".state")).to_have_text("Stopped")
+    expect(dialog.locator("#unchanged")).to_contain_text("it did not come to its end")
+    expect(page.locator("*:focus")).to_have_id("dialog-title")
+    expect(page.locator("#rehearsal-stop")).to_have_count(0)
+    assert rows(RUNS, id=job.id) == [(True, "stopped", {"to": 1000, "pause_seconds": 0.1})]
+    assert violations(page) == []
+
+
 def test_on_a_phone_the_dialog_opens_at_its_top_fits_and_keeps_what_was_wrong(
     browser: Browser, browser_context_args: dict[str, object], person: Actor, org: OrgOf
 ) -> None:
