@@ -27,7 +27,7 @@ check: .venv/dev ## format, lint, layers, types, templates, dependency audit
 	$(BIN)/python .ci/audit.py requirements.txt
 
 bench: .venv/dev vendor ## measure what is promised, beside a peer in the same run
-	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
 
 requirements: .venv/dev ## pin anew what requirements.in and requirements-dev.in ask for
 	$(BIN)/pip-compile $(PIN) --upgrade requirements.in

@@ -23,10 +23,11 @@ FILL = text(
         slot, started_at, finished_at, attempt)
     SELECT :org, found.ids[1 + number % :jobs], 'bench.tasks.nothing', 'default', 'schedule',
         CASE WHEN number % 50 = 0 THEN 'failed' ELSE 'succeeded' END, 1, 'bench', at,
-        at, at + interval '40 ms', at + (number % 97) * interval '100 ms', 1
+        at, begun, begun + (CAST(number AS bigint) * 48271 % 9999991) * interval '1 microsecond', 1
     FROM (SELECT array_agg(id ORDER BY key) AS ids FROM jobs WHERE org_id = :org) AS found,
         generate_series(1, :count) AS number,
-        LATERAL (SELECT now() - number * (interval '30 days' / :count) AS at) AS instant
+        LATERAL (SELECT now() - number * (interval '30 days' / :count) AS at) AS instant,
+        LATERAL (SELECT at + (number % 60013) * interval '2 microseconds' AS begun) AS start
     """
 )
 FILTERS = {

@@ -201,14 +201,15 @@ def retry_selected(
 def _retry(actor: Actor, ids: Sequence[UUID], key: str, note: str | None, now: datetime) -> Retried:
     """Pushes the new runs together, in the order of the ids."""
     made, asked, new, left = 0, 0, list[UUID](), list[LeftRun]()
+    seen = _read(actor, ids, now)
     for run_id in ids:
-        named = f"{key}:{run_id}"
         try:
-            again, is_new = run_control.accept_retry(actor, run_id, None, key=named, note=note, now=now)
+            again, is_new = _accept(actor, seen.get(run_id), f"{key}:{run_id}", note, now)
         except ApprovalRequested:
             asked += 1
         except (Invalid, Refused, NotFound) as error:
-            left.append(LeftRun(run_id, _name(actor, run_id, now), error.reason, error.detail))
+            name = seen[run_id][0].job_name if run_id in seen else str(run_id)
+            left.append(LeftRun(run_id, name, error.reason, error.detail))
         else:
             made += 1
             new += [again] if is_new else []
@@ -216,11 +217,27 @@ def _retry(actor: Actor, ids: Sequence[UUID], key: str, note: str | None, now: d
     return Retried(made, asked, left)
 
 
-def _name(actor: Actor, run_id: UUID, now: datetime) -> str:
-    try:
-        return runs.get(actor, run_id, now=now).job_name
-    except NotFound:
-        return str(run_id)
+Seen = tuple[RunView, Refusal | None]
+"""A run, and what it has against a retry."""
+
+
+def _read(actor: Actor, ids: Sequence[UUID], now: datetime) -> dict[UUID, Seen]:
+    """All runs of a batch at once, for reading each by itself would take longer than retrying it."""
+    with reading():
+        alive = set(db.session.scalars(_jobs_of(actor, ids).with_only_columns(Job.id)))
+        found = runs.several(actor, ids, now=now)
+    return {run.id: (run, _against(run, run.job_id in alive)) for run in found}
+
+
+def _against(run: RunView, has_job: bool) -> Refusal | None:
+    return run_control.why_not_retry_state(run) if has_job else run_control.DELETED
+
+
+def _accept(actor: Actor, seen: Seen | None, key: str, note: str | None, now: datetime) -> tuple[UUID, bool]:
+    if seen is None:
+        raise NotFound("There is no such run.")
+    run, refusal = seen
+    return run_control.accept_retry_of(actor, run, refusal, key=key, note=note, now=now)
 
 
 def _checked(ids: Sequence[UUID]) -> Sequence[UUID]:

@@ -31,6 +31,7 @@ class Effect(StrEnum):
     ENDS = "It has not begun: it ends at once, and nothing of it happens."
     NO_MORE = "It waits for its next attempt: it ends at once, and there is none."
     CUT_OFF = "Its process is killed within about a second; what it has done until then stays done."
+    UNDONE = "Its process is killed within about a second; it is a dry run, and nothing of it stays."
     DOUBTFUL = (
         "Its process is killed within about a second. What it sends may have gone out by then: the run ends "
         "as unknown, and somebody has to find out and settle it."
@@ -73,6 +74,8 @@ def _effect(run: RunView) -> Effect:
         return Effect.NO_MORE
     if run.state is not RunState.RUNNING:
         return Effect.ENDS
+    if run.dry_run:
+        return Effect.UNDONE
     is_doubtful = outcomes.leaves_doubt(run.task, is_dry=run.dry_run)
     return Effect.DOUBTFUL if is_doubtful else Effect.CUT_OFF
 
@@ -208,15 +211,30 @@ def accept_retry(
     given = checked_note(note)
     before = runs.get(actor, run_id, now=now)
     refusal = why_not_retry(before, _job(actor, before, now))
+    return accept_retry_of(actor, before, refusal, args, key=key, note=given, now=now)
+
+
+def accept_retry_of(
+    actor: Actor,
+    before: RunView,
+    refusal: Refusal | None,
+    args: Mapping[str, Any] | None = None,
+    *,
+    key: str | None,
+    note: str | None,
+    now: datetime,
+) -> tuple[UUID, bool]:
+    """As `accept_retry` of a run that was just read, with what it has against a retry and a checked note."""
+    actor.require(Permission.CONTROL_RUNS)
     if refusal is not None:
-        raise _refused(actor, run_id, refusal, now)
+        raise _refused(actor, before.id, refusal, now)
     request = Request(
         Trigger.RETRY,
         key=key,
         args=before.args if args is None else args,
         dry_run=before.dry_run,
         cause_id=before.id,
-        note=given,
+        note=note,
     )
     return triggers.accept(actor, before.job_id, request, now=now)
 

@@ -8,7 +8,22 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Float,
+    Select,
+    Subquery,
+    TableValuedAlias,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from console.core.actor import Actor
 from console.core.states import RunState
@@ -20,7 +35,6 @@ from console.services.report_views import EXECUTED, Period
 from console.services.run_measures import (
     asked,
     day_bounds,
-    day_of,
     is_executed,
     is_troubled,
     lateness,
@@ -126,13 +140,9 @@ def figures(actor: Actor, wanted: RunFilter, period: Period, *, now: datetime) -
     """The figures of the period for the runs that are meant, whatever `wanted` says of state and dates."""
     with reading():
         meant = _meant(actor, wanted, period)
-        return RunFigures(
-            period=period,
-            days=_days(meant, period, ZoneInfo(actor.zone), now),
-            slowest=_slowest(meant),
-            flakiest=_flakiest(meant),
-            as_of=now,
-        )
+        slowest, flakiest = _top(meant)
+        days = _days(meant, period, ZoneInfo(actor.zone), now)
+        return RunFigures(period, days, slowest, flakiest, as_of=now)
 
 
 def _meant(actor: Actor, wanted: RunFilter, period: Period) -> list[ColumnElement[bool]]:
@@ -150,48 +160,77 @@ def _meant(actor: Actor, wanted: RunFilter, period: Period) -> list[ColumnElemen
 
 
 def _spread(value: ColumnElement[Any], condition: ColumnElement[bool]) -> list[ColumnElement[Any]]:
-    return [func.count(value).filter(condition), percentiles(value, *SHARES).filter(condition)]
+    return [func.count(value).filter(condition), percentiles(seconds(value), *SHARES).filter(condition)]
 
 
 def _days(meant: Sequence[ColumnElement[bool]], period: Period, zone: ZoneInfo, now: datetime) -> list[Day]:
+    """One range of `ix_runs_recent` for each day, so that none but the values of a day is sorted."""
     bounds = day_bounds(period, zone)
-    day = day_of(bounds).label("day")
-    counts = [func.count().filter(Run.state == state) for state in RunState]
+    day = _pairs(bounds)
     late = func.greatest(lateness(now), literal(timedelta(0)))
     began = Run.started_at.is_not(None) & Run.slot.is_not(None)
-    query = select(day, *counts, *_spread(took(), is_executed()), *_spread(late, began))
-    rows: Any = db.session.execute(query.where(*meant).group_by(day)).all()
-    found = {row[0]: row for row in rows}
-    return [_day(Period(*pair), found.get(number)) for number, pair in enumerate(pairwise(bounds), start=1)]
+    counts = [func.count().filter(Run.state == state) for state in RunState]
+    of_day = select(*counts, *_spread(took(), is_executed()), *_spread(late, began))
+    of_day = of_day.where(*meant, Run.requested_at >= day.c.since, Run.requested_at < day.c.until)
+    each = of_day.lateral()
+    query = select(each).select_from(day.join(each, true())).order_by(day.c.number)
+    rows = db.session.execute(query).all()
+    return [_day(Period(*pair), row) for pair, row in zip(pairwise(bounds), rows, strict=True)]
+
+
+def _pairs(bounds: Sequence[datetime]) -> TableValuedAlias:
+    """The days between the bounds as rows: `since`, `until` and their number."""
+    instants = ARRAY(DateTime(timezone=True))
+    begins, ends = cast(list(bounds[:-1]), instants), cast(list(bounds[1:]), instants)
+    return func.unnest(begins, ends).table_valued("since", "until", with_ordinality="number").render_derived()
 
 
 def _day(period: Period, row: Any) -> Day:
-    if row is None:
-        return Day(period, {}, None, None)
     count = len(RunState)
-    states = {state: row[place] for place, state in enumerate(RunState, start=1) if row[place]}
-    return Day(period, states, _read(*row[count + 1 : count + 3]), _read(*row[count + 3 : count + 5]))
+    states = {state: row[place] for place, state in enumerate(RunState) if row[place]}
+    return Day(period, states, _read(*row[count : count + 2]), _read(*row[count + 2 : count + 4]))
 
 
 def _read(count: int, values: Sequence[float] | None) -> Spread | None:
     return Spread(count, values[0], values[1]) if count and values else None
 
 
-def _slowest(meant: Sequence[ColumnElement[bool]]) -> list[JobRuns]:
-    p95 = func.percentile_cont(SHARES[-1]).within_group(seconds(took())).filter(is_executed())
-    query = select(Run.job_id).where(*meant).group_by(Run.job_id)
-    query = query.having(func.count().filter(is_executed()) >= ENOUGH)
-    ids = db.session.scalars(query.order_by(p95.desc(), Run.job_id).limit(TOP)).all()
-    return sorted(_of_jobs(meant, ids), key=lambda job: (-job.duration.p95, job.job_id))
+def _top(meant: Sequence[ColumnElement[bool]]) -> tuple[list[JobRuns], list[JobRuns]]:
+    """The slowest jobs and the flakiest ones, out of one pass over the period."""
+    seen = _by_job(meant)
+    share = seen.c.troubled * 1.0 / seen.c.executed
+    slow = func.row_number().over(order_by=(seen.c.p95.desc(), seen.c.job_id))
+    flaky = func.row_number().over(order_by=(share.desc(), seen.c.troubled.desc(), seen.c.job_id))
+    ranked = select(seen, slow.label("slow"), flaky.label("flaky")).subquery()
+    is_flaky = and_(ranked.c.flaky <= TOP, ranked.c.troubled > 0)
+    query = select(ranked.c.job_id, ranked.c.slow <= TOP, is_flaky)
+    rows = db.session.execute(query.where(or_(ranked.c.slow <= TOP, is_flaky))).all()
+    found = {job.job_id: job for job in _of_jobs(meant, [row[0] for row in rows])}
+    slowest, flakiest = ([found[row[0]] for row in rows if row[at] and row[0] in found] for at in (1, 2))
+    return (
+        sorted(slowest, key=lambda job: (-job.duration.p95, job.job_id)),
+        sorted(flakiest, key=lambda job: (-job.share, -job.troubled, job.job_id)),
+    )
 
 
-def _flakiest(meant: Sequence[ColumnElement[bool]]) -> list[JobRuns]:
-    executed, troubled = func.count().filter(is_executed()), func.count().filter(is_troubled())
-    query = select(Run.job_id).where(*meant).group_by(Run.job_id)
-    query = query.having(executed >= ENOUGH, troubled > 0)
-    share = troubled * 1.0 / func.nullif(executed, 0)
-    ids = db.session.scalars(query.order_by(share.desc(), troubled.desc(), Run.job_id).limit(TOP)).all()
-    return sorted(_of_jobs(meant, ids), key=lambda job: (-job.share, -job.troubled, job.job_id))
+def _by_job(meant: Sequence[ColumnElement[bool]]) -> Subquery:
+    """Of each job with enough runs: `executed`, `troubled` and `p95`.
+
+    The values are collected as they come and sorted job by job: a percentile as an aggregate of its own would
+    have Postgres sort all runs by job first, and on one core.
+    """
+    lasted = func.array_agg(seconds(took()), type_=ARRAY(Float)).label("took")
+    counts = (func.count().label("executed"), func.count().filter(is_troubled()).label("troubled"))
+    collected = select(Run.job_id, *counts, lasted).where(*meant, *_ran()).group_by(Run.job_id)
+    job = collected.having(func.count() >= ENOUGH).subquery()
+    value: ColumnElement[float] = func.unnest(job.c.took).column_valued("value")
+    p95 = select(func.percentile_cont(SHARES[-1]).within_group(value)).scalar_subquery().label("p95")
+    return select(job.c.job_id, job.c.executed, job.c.troubled, p95).subquery()
+
+
+def _ran() -> tuple[ColumnElement[bool], ...]:
+    """What holds of a run that took its time: one that was stopped in the queue never began."""
+    return is_executed(), took().is_not(None)
 
 
 def _of_jobs(meant: Sequence[ColumnElement[bool]], ids: Sequence[UUID]) -> list[JobRuns]:
@@ -201,9 +240,9 @@ def _of_jobs(meant: Sequence[ColumnElement[bool]], ids: Sequence[UUID]) -> list[
     before = func.lag(Run.state).over(partition_by=Run.job_id, order_by=(Run.requested_at, Run.id))
     turned = func.coalesce(before != Run.state, False).label("turned")
     columns = (Run.job_id, is_troubled().label("troubled"), took().label("took"))
-    seen = select(*columns, turned).where(*meant, is_executed(), Run.job_id.in_(ids)).subquery()
+    seen = select(*columns, turned).where(*meant, *_ran(), Run.job_id.in_(ids)).subquery()
     counts = (func.count(), func.count().filter(seen.c.troubled), func.count().filter(seen.c.turned))
-    query = select(seen.c.job_id, Job.name, *counts, percentiles(seen.c.took, *SHARES))
+    query = select(seen.c.job_id, Job.name, *counts, percentiles(seconds(seen.c.took), *SHARES))
     query = query.join(Job, Job.id == seen.c.job_id).group_by(seen.c.job_id, Job.name)
     return [_job_runs(*row) for row in db.session.execute(query).all()]
 

@@ -1,16 +1,28 @@
 """Many runs retried at once: what is foreseen of each, what is done, and that twice is once."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from apiflask import APIFlask
+from sqlalchemy import event as listening
 
 from console.core.errors import Forbidden, Invalid
 from console.core.reasons import Reason
 from console.core.states import Role, RunState, Trigger
-from console.services import bulk_retries, execution, guarding, jobs, queue_pauses, runs, sequences
+from console.db.session import db
+from console.services import (
+    bulk_retries,
+    execution,
+    guarding,
+    jobs,
+    queue_pauses,
+    run_control,
+    runs,
+    sequences,
+)
 from console.services.execution import Outcome
 from console.services.run_views import RunFilter, RunView
 from console.services.views import JobView
@@ -171,3 +183,25 @@ def test_what_sends_nothing_is_in_no_other_retrys_way_and_the_forecast_says_so(o
         assert [item.text for item in left] == [bulk_retries.NO_DRY_RUN] * len(left)
         done = bulk_retries.retry_selected(org.admin, both, name, now=NOON)
         assert (done.made, done.asked, len(done.left)) == expected, name
+
+
+def test_of_many_runs_each_costs_half_the_statements_of_one_that_is_retried_alone(org: OrgOf) -> None:
+    def cost(work: Callable[[], object]) -> int:
+        seen: list[str] = []
+
+        def note(*arguments: Any) -> None:
+            seen.append(arguments[2])
+
+        listening.listen(db.engine, "before_cursor_execute", note)
+        work()
+        listening.remove(db.engine, "before_cursor_execute", note)
+        return len(seen)
+
+    one_, few, many = ([failed(org).id for _ in range(count)] for count in (1, 2, 8))
+    alone = cost(lambda: run_control.accept_retry(org.admin, one_[0], None, key="alone", now=NOON))
+    of_few = cost(lambda: bulk_retries.retry_selected(org.admin, few, "few", now=NOON))
+    of_many = cost(lambda: bulk_retries.retry_selected(org.admin, many, "many", now=NOON))
+
+    assert one("SELECT count(*) FROM runs WHERE trigger = 'retry'") == 11
+    assert one("SELECT count(*) FROM audit_entries WHERE tag = 'run:retried'") == 11
+    assert (of_many - of_few) / 6 <= alone * 0.6

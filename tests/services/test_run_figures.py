@@ -171,6 +171,20 @@ def test_the_slowest_and_the_flakiest_jobs_come_first_once_there_are_three_runs(
     assert (only.name, only.executed, only.troubled, only.turns, only.share) == ("Flaky", 4, 2, 3, 0.5)
 
 
+def test_jobs_whose_runs_were_all_stopped_in_the_queue_took_no_time(berlin: OrgOf) -> None:
+    queued, ran = factories.job(berlin, name="Queued"), factories.job(berlin, name="Ran")
+    write(berlin, queued, [Past(n, RunState.STOPPED, None, 1) for n in range(3)])
+    write(berlin, ran, [Past(n, RunState.SUCCEEDED, None, 2) for n in range(3)])
+    db.session.execute(text("UPDATE runs SET started_at = NULL WHERE job_id = :job"), {"job": queued.id})
+    db.session.commit()
+
+    found = run_figures.figures(berlin.admin, RunFilter(), Period(SINCE, UNTIL), now=UNTIL)
+
+    assert found.days[0].states == {RunState.STOPPED: 3, RunState.SUCCEEDED: 3}
+    assert [(item.name, item.duration.p95) for item in found.slowest] == [("Ran", 2.0)]
+    assert found.flakiest == []
+
+
 def test_only_the_runs_that_are_meant_are_counted_and_no_other_orgs(berlin: OrgOf) -> None:
     first = factories.job(berlin, name="Sweep", key="sweep")
     second = factories.job(berlin, name="Polish", key="polish", task="tests.tasks.explode")

@@ -65,6 +65,7 @@ def test_failed_runs_have_boxes_for_those_who_may_retry_them_and_others_have_non
     assert one("SELECT count(*) FROM runs") == 2
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize("htmx", [False, True])
 def test_the_dialog_says_what_becomes_of_each_and_the_button_does_it_once(
     operator: Visitor, org: OrgOf, htmx: bool
