@@ -276,30 +276,31 @@ def _create_database(maintenance_url: str) -> None:
 
 
 def _clear_stale_pid(data: Path) -> None:
-    """Wait for a predecessor that is still shutting down; forget one that is gone.
+    """Wait for a predecessor that is still shutting down or was just killed; forget one that is gone.
 
-    Postgres itself would refuse to start when the old pid now belongs to any other process of its user.
+    Postgres itself would refuse to start when the old pid now belongs to any other process of its user, and
+    as long as a child of a killed server has not noticed yet and holds its memory.
     """
-    path = data / "postmaster.pid"
     deadline = time.monotonic() + 10
-    while (pid := _first_pid(path)) and _serves(pid, data):
+    while pid := _at_work(data):
         if time.monotonic() > deadline:
             raise EmbeddedError(f"another Postgres (process {pid}) is running on {data}: stop it first")
         time.sleep(0.05)
-    path.unlink(missing_ok=True)
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _first_pid(path: Path) -> int | None:
-    try:
-        return int(path.read_text().split(maxsplit=1)[0])
-    except (OSError, ValueError, IndexError):
-        return None
+def _at_work(data: Path) -> int | None:
+    """A process of a Postgres on these data, be it the server or a child that has outlived it."""
+    pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    return next((pid for pid in pids if _serves(pid, data)), None)
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Postgres works in its data directory, so that is how one is told from any other process."""
+    """Postgres works in its data directory, so that is how one is told from any other."""
+    process = Path(f"/proc/{pid}")
     try:
-        return started_at(pid) is not None and Path(f"/proc/{pid}/cwd").samefile(data)
+        is_postgres = (process / "comm").read_text() == "postgres\n"
+        return is_postgres and started_at(pid) is not None and (process / "cwd").samefile(data)
     except OSError:
         return False
 
