@@ -43,6 +43,7 @@ def sign_in(
             org_id=actor.org_id,
             user_id=actor.id,
             secret_hash=digest(secret),
+            created_at=now,
             last_seen_at=now,
             expires_at=now + LASTS,
             address=address,
