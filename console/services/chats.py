@@ -97,11 +97,15 @@ def _sender(url: str) -> Any:
     return sender
 
 
+def offered() -> tuple[str, ...]:
+    """The schemes that may be given; self-hosted chats only where private addresses may be called."""
+    return HOSTED + (SELF_HOSTED if addresses.may_be_private() else ())
+
+
 def _check(url: str) -> None:
     scheme = scheme_of(url)
-    offered = HOSTED + (SELF_HOSTED if addresses.may_be_private() else ())
-    if scheme not in offered:
-        raise _invalid(f"must begin with one of {', '.join(f'{name}://' for name in offered)}")
+    if scheme not in offered():
+        raise _invalid(f"must begin with one of {', '.join(f'{name}://' for name in offered())}")
     if len(url) > LONGEST_URL or not url.isprintable():
         raise _invalid(f"must be one line of at most {LONGEST_URL} characters")
     try:

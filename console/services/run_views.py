@@ -62,7 +62,7 @@ class RunView:
     slot, such as to run it late, which holds whatever `reason` says of the outcome; its code is None
     when it is no trouble. `held_by`, `start_after` and `waits_for` are as in `ActiveRun`. A run that
     goes on after its stop was asked for has `stop_text`. `cause_id`, `after_run_id`, `sequence_id` and
-    `approved_by` are as in the table. One whose end was unknown and was settled by a
+    `approved_by` are as in the table, `timezone` is its job's. One whose end was unknown and was settled by a
     person has `resolved`.
     """
 
@@ -111,6 +111,7 @@ class RunView:
     sequence_id: UUID | None
     approval_id: UUID | None
     approved_by: str | None
+    timezone: str
     hops: Sequence[Hop]
     silence: Silence | None
     version: str

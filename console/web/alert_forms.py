@@ -12,12 +12,11 @@ from console.core.alerts import AlertOn, AlertScope, ChannelKind
 from console.core.errors import ConsoleError, Invalid, NotFound, Refused
 from console.core.permissions import Permission
 from console.core.texts import storable
-from console.services import alert_channels, alert_rules, job_names, jobs
+from console.services import addresses, alert_channels, alert_rules, chats, job_names, jobs
 from console.services.alert_channels import ChannelView
 from console.services.alert_fields import USUAL_IN_A_ROW, USUAL_LATE, USUAL_THROTTLE, RuleGiven
 from console.services.alert_rules import RuleView
 from console.services.alert_ways import ChannelGiven, invalid, new_secret
-from console.services.chats import HOSTED
 from console.services.views import JobFilter
 from console.web.answers import page
 from console.web.identity import actor, moment
@@ -106,7 +105,8 @@ def _channel_page(
         typed=typed,
         channel=found,
         kinds=list(ChannelKind),
-        schemes=HOSTED,
+        schemes=chats.offered(),
+        may_be_private=addresses.may_be_private(),
         refusal=error,
         errors=error.fields if error else {},
     )

@@ -18,6 +18,7 @@ from console.web.identity import moment, wants_fragment
 
 RETRY_AFTER = 5
 SAFE = ("GET", "HEAD", "OPTIONS")
+GONE = "It may have been deleted while this page stood open. Reload the page, or begin at the jobs."
 UNCHANGED = re.compile(r"; nothing was changed| Nothing was changed\.")
 
 
@@ -113,6 +114,8 @@ def problem_of(error: ConsoleError) -> Problem:
     title, _, advice = WORDS.get(error.status, WORDS[500])
     if error.reason:
         advice = "" if error.reason.advice in error.detail else error.reason.advice
+    elif error.status == 404 and (wants_fragment() or request.method not in SAFE):
+        advice = GONE  # a button was pressed; nobody has typed this address
     fields = {name: texts for name, texts in error.fields.items() if ", ".join(texts) not in error.detail}
     return Problem(error.status, title, error.detail, advice, error.reason, fields, error.suggestions)
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 
 from console.core.chain import said
 from console.core.errors import Invalid
+from console.core.explaining import Clocks
 from console.core.reasons import Reason
 from console.core.schedule import Schedule, describe, parse
 from console.core.spans import span_text
@@ -76,6 +76,13 @@ def local(at: datetime, zone_name: str, seconds: bool = False) -> str:
     shown, today = at.astimezone(place), moment().astimezone(place)
     year = f" {shown.year}" if shown.year != today.year else ""
     return f"{shown:%a} {shown.day} {shown:%b}{year} {shown:{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
+def beside(at: datetime, zone_name: str) -> str:
+    """As `local`, behind the same instant on the page's clocks: the time alone on the same day."""
+    there = at.astimezone(zone_of(zone_name))
+    is_same_day = there.date() == at.astimezone(zone()).date()
+    return f"{there:%H:%M}" if is_same_day else local(at, zone_name)
 
 
 def value(name: str, held: Any, zone_name: str) -> str:
@@ -170,13 +177,13 @@ def next_run(job: JobView, before: datetime | None) -> str:
 
 
 def _when(job: JobView, at: datetime) -> str:
-    place = "" if _is_our_clock(job, at) else f" {job.timezone}"
+    place = f" {job.timezone}" if is_elsewhere(at, job.timezone) else ""
     return f"{local(at, job.timezone)}{place}"
 
 
-def _is_our_clock(job: JobView, at: datetime) -> bool:
-    """Whether the page's own zone shows the same."""
-    return at.astimezone(zone()).utcoffset() == at.astimezone(ZoneInfo(job.timezone)).utcoffset()
+def is_elsewhere(at: datetime, zone_name: str) -> bool:
+    """Whether the clocks of that zone show another time than those of the page's own."""
+    return not Clocks(zone_of(zone_name), zone()).agree(at)
 
 
 def goes_out(job: JobView) -> str:
@@ -226,7 +233,9 @@ def register(app: Flask) -> None:
         send_time=send_time,
         spoken=spoken,
         org_zone=lambda: zone().key,
+        is_elsewhere=is_elsewhere,
     )
     app.add_template_filter(origin, "origin")
     app.add_template_filter(sentence, "sentence")
     app.add_template_filter(local, "local")
+    app.add_template_filter(beside, "beside")

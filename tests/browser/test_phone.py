@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from console.core.actor import Actor
 from console.core.states import Role, RunState
 from tests import factories
-from tests.browser.conftest import Watch, at_page, has_scripts
+from tests.browser.conftest import Watch, at_page, box_of, has_scripts
 from tests.browser.test_pages import _run, violations
 from tests.factories import OrgOf, one
 from tests.web.conftest import change
@@ -38,9 +38,7 @@ def hand(browser: Browser, arguments: dict[str, Any], org: OrgOf) -> Iterator[Wa
 
 def top_of(page: Page, selector: str) -> float:
     """How far below the top of the page it begins."""
-    box = page.locator(selector).first.bounding_box()
-    assert box is not None
-    return box["y"]
+    return box_of(page.locator(selector).first)["y"]
 
 
 def assert_fits(page: Page, what: str) -> None:
@@ -71,6 +69,20 @@ def test_the_first_job_is_on_the_first_screen_and_a_button_opens_the_navigation(
     runs.click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     expect(runs).to_be_hidden()
+
+
+def test_nothing_touches_the_filters_and_every_tab_of_the_settings_is_in_sight(hand: Watch) -> None:
+    page = hand.page
+    page.goto("/runs")
+    has_scripts(page)
+    opener = box_of(page.get_by_role("button", name="Filters"))
+    figures = box_of(page.locator("#runs-figures"))
+    assert figures["y"] - (opener["y"] + opener["height"]) >= 8
+    page.goto("/settings/people")
+    for tab in page.locator(".settings-tabs a").all():
+        box = box_of(tab)
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360, tab.inner_text()
+    assert_fits(page, "the people")
 
 
 def test_filters_are_one_sheet_that_says_how_many_are_set(hand: Watch) -> None:

@@ -69,6 +69,15 @@ def test_a_channel_is_made_and_its_mistakes_stand_beside_their_fields(
     assert "secret-path" not in held and "ssss" not in held
 
 
+def test_the_form_says_which_addresses_are_taken_here(admin: Visitor) -> None:
+    shown = words(admin.get("/settings/alerts/channels/new?kind=webhook"))
+    assert "in the public internet: private addresses are refused." in shown and "gotify" not in shown
+    with private_addresses():
+        shown = words(admin.get("/settings/alerts/channels/new?kind=webhook"))
+    assert "or, since CONSOLE_ALLOW_PRIVATE_WEBHOOKS is on, in a private network." in shown
+    assert "refused" not in shown and "gotify" in shown
+
+
 def test_a_test_shows_the_answer_with_and_without_script(
     admin: Visitor, org: OrgOf, receiver: Receiver
 ) -> None:

@@ -6,6 +6,9 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+from console.core.clock import utc_now
+from console.services import jobs
+from tests import factories
 from tests.factories import UNKNOWN_ID, OrgOf, one
 from tests.web.conftest import DEAD_POSTGRES, Things, Visitor, csrf_of, words
 from tests.web.test_security import break_help
@@ -34,6 +37,21 @@ def test_an_address_where_nothing_is(operator: Visitor, path: str) -> None:
     assert answer.status_code == 404
     assert "Nothing here" in words(answer) and "To the jobs" in words(answer)
     assert_plain(answer.text)
+
+
+def test_a_button_of_something_deleted_meanwhile_speaks_of_no_address(operator: Visitor, org: OrgOf) -> None:
+    job = factories.job(org)
+    jobs.delete(org.admin, job.id, now=utc_now())
+    sent = {"idempotency_key": "mine"}
+    for answer in (
+        operator.get(f"/fragments/jobs/{job.id}/send-now"),
+        operator.post(f"/jobs/{job.id}/send-now", sent, htmx=True),
+        operator.post(f"/jobs/{job.id}/send-now", sent),
+    ):
+        assert answer.status_code == 404
+        assert "It may have been deleted while this page stood open. Reload the page" in words(answer)
+        assert "Check the address" not in words(answer)
+    assert one("SELECT count(*) FROM runs") == 0
 
 
 def test_an_address_where_nothing_is_says_so_without_a_session_too(client: FlaskClient) -> None:

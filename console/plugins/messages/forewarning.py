@@ -17,7 +17,7 @@ from console.db.jobs import Job
 from console.db.runs import Run
 from console.db.session import db
 from console.plugins.messages import message_rules
-from console.plugins.messages.naming import local
+from console.plugins.messages.naming import local_and_home
 from console.plugins.messages.views import EventView
 from console.plugins.messages.wishes import Warned, Wish
 from console.services.workers import fleet
@@ -36,7 +36,7 @@ def warnings(
     """What gives pause, inside the caller's transaction; without `is_timed` nothing is said of the time."""
     found = [*_unoffered(task, now)] if is_timed and wish.at is None else []
     if is_timed:
-        found += [*_begun(wish, event), *_against(actor, wish, now)]
+        found += [*_begun(actor, wish, event), *_against(actor, wish, now)]
     return [*found, *_duplicates(actor, wish, event)]
 
 
@@ -47,9 +47,10 @@ def _unoffered(task: str, now: datetime) -> Iterator[Warned]:
         yield Warned(f"No live worker offers {path}. Choose a time to come.", Reason.NOT_REGISTERED)
 
 
-def _begun(wish: Wish, event: EventView) -> Iterator[Warned]:
+def _begun(actor: Actor, wish: Wish, event: EventView) -> Iterator[Warned]:
     if wish.at and wish.at > event.starts_at and wish.message_type in BEFORE_THE_START:
-        yield Warned(f"“{event.name}” will have begun by then: {local(event.starts_at, event.timezone)}.")
+        at = local_and_home(event.starts_at, event.timezone, actor.zone)
+        yield Warned(f"“{event.name}” will have begun by then: {at}.")
 
 
 def _against(actor: Actor, wish: Wish, now: datetime) -> Iterator[Warned]:
@@ -82,7 +83,7 @@ def _duplicates(actor: Actor, wish: Wish, event: EventView) -> Iterator[Warned]:
     waiting = [row for row in rows if not row.is_sent and row.deleted_at is None and row.status in TO_COME]
     if waiting:
         at = min((row.next_run_at for row in waiting if row.next_run_at), default=None)
-        when = f" for {local(at, event.timezone)}" if at else ""
+        when = f" for {local_and_home(at, event.timezone, actor.zone)}" if at else ""
         word = f"{about} is there already{when}: {_names([row.recipient for row in waiting])}."
         text = f"{word[0].upper()}{word[1:]} Of two, the later one is skipped once the first has gone out."
         yield Warned(text, Reason.DUPLICATE)

@@ -13,7 +13,7 @@ from console.core.states import MessageType
 from console.core.task import Check
 from console.db.session import db, reading
 from console.plugins.messages.models import Event
-from console.plugins.messages.naming import local
+from console.plugins.messages.naming import local_and_home
 from console.plugins.messages.preferences import DEFAULTS
 from console.plugins.messages.views import WeekendRule
 
@@ -23,7 +23,7 @@ SATURDAY = 5
 FACTS = text(
     """
     SELECT events.name, events.deleted_at, events.load_in_at,
-        coalesce(events.timezone, orgs.timezone) AS timezone,
+        coalesce(events.timezone, orgs.timezone) AS timezone, orgs.timezone AS home,
         coalesce(settings.enabled, true) AS is_on,
         coalesce(settings.weekend_rule, 'none') AS weekend_rule,
         types.enabled AS is_type_on,
@@ -52,7 +52,10 @@ FACTS = text(
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at; `event` is the event's name, None without one that is there."""
+    """What the rules look at; `event` is the event's name, None without one that is there.
+
+    `timezone` is the event's, `home` the org's.
+    """
 
     message_type: MessageType
     recipient: str
@@ -60,6 +63,7 @@ class Facts:
     is_gone: bool
     load_in_at: datetime | None
     timezone: str
+    home: str
     is_on: bool
     is_type_on: bool
     weekend_rule: WeekendRule
@@ -94,7 +98,7 @@ def _refusals(facts: Facts, now: datetime) -> Iterator[Refusal]:
     if not facts.is_type_on:
         yield Refusal(Reason.DISABLED_TYPE, f"Automatic sending of messages of the type {label} is off.")
     if facts.message_type is MessageType.INIT and facts.load_in_at:
-        at = local(facts.load_in_at, facts.timezone)
+        at = local_and_home(facts.load_in_at, facts.timezone, facts.home)
         yield Refusal(Reason.HAS_LOAD_IN_TIME, f"The load-in time of {about} is known: {at}.")
     today = now.astimezone(ZoneInfo(facts.timezone))
     if facts.weekend_rule is not WeekendRule.NONE and today.weekday() >= SATURDAY:
@@ -124,6 +128,7 @@ def _facts(check: Check) -> Facts:
         is_gone=event_id is not None and (row.name is None or row.deleted_at is not None),
         load_in_at=row.load_in_at,
         timezone=row.timezone,
+        home=row.home,
         is_on=row.is_on,
         is_type_on=default if row.is_type_on is None else row.is_type_on,
         weekend_rule=WeekendRule(row.weekend_rule),

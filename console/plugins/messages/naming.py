@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from console.core.explaining import Clocks, when
 from console.core.states import MessageType
 from console.plugins.messages.views import EventView
 
@@ -27,6 +28,14 @@ def local(at: datetime, timezone: str) -> str:
     """“Sat 28 Nov 2026 19:30” as the clocks there show it."""
     wall = at.astimezone(ZoneInfo(timezone))
     return f"{wall:%a} {wall.day} {wall:%b %Y %H:%M}"
+
+
+def local_and_home(at: datetime, timezone: str, home: str) -> str:
+    """As `local`, and on the clocks of the org's zone `home` too, each named, where those show another time.
+
+    For sentences that are read far from the event's page, where times are the org's.
+    """
+    return when(at, Clocks(ZoneInfo(timezone), ZoneInfo(home)))
 
 
 def key_of(event: EventView, message_type: MessageType, mark: str) -> str:

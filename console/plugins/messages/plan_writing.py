@@ -50,7 +50,7 @@ class Writer:
         if step.does is Does.CREATE or job is None:
             self._made.append((event, step))
             return
-        reason = plan_words.reason(event, step, is_deleted=is_deleted)
+        reason = plan_words.reason(event, step, self.actor.zone, is_deleted=is_deleted)
         if step.does is Does.WITHDRAW:
             self._withdraw(job, reason)
         else:
@@ -67,7 +67,7 @@ class Writer:
 
     def insert(self) -> None:
         """Makes the new jobs."""
-        new = [_new_job(event, step) for event, step in self._made]
+        new = [_new_job(event, step, self.actor.zone) for event, step in self._made]
         jobs = insert_all(self.actor, new, reason=plan_words.CREATED, now=self.now) if new else ()
         for (event, step), job in zip(self._made, jobs, strict=True):
             self._keep(step, job, event)
@@ -75,7 +75,7 @@ class Writer:
 
     def _edit(self, event: EventView, job: Job, step: Step, reason: str) -> None:
         """Written before it comes back: what is due would go out the moment that it is there again."""
-        change = _change(event, job, step)
+        change = _change(event, job, step, self.actor.zone)
         if change.wanted:
             changes, _ = edit_writing.write_row(
                 self.actor, job, change, reason=reason, is_planned=True, now=self.now
@@ -157,7 +157,7 @@ def _set(row: MessagePlan, step: Step, job: Job) -> None:
         row.resumes_paused = step.does is Does.CLOSE and step.is_paused
 
 
-def _new_job(event: EventView, step: Step) -> NewJob:
+def _new_job(event: EventView, step: Step, home: str) -> NewJob:
     seat, wording, at = step.seat, step.wording, step.at
     assert seat is not None and wording is not None and at is not None  # noqa: S101  (so are all new ones)
     return NewJob(
@@ -171,11 +171,11 @@ def _new_job(event: EventView, step: Step) -> NewJob:
         recipient=seat.recipient,
         catch_up_window_seconds=_window(event, at),
         closed=_closing(step),
-        note=plan_words.note(event, step),
+        note=plan_words.note(event, step, home),
     )
 
 
-def _change(event: EventView, job: Job, step: Step) -> Change:
+def _change(event: EventView, job: Job, step: Step, home: str) -> Change:
     """The edit that makes the step; what it leaves alone is not in it."""
     wanted: dict[str, Any] = {}
     if step.wording:
@@ -186,7 +186,7 @@ def _change(event: EventView, job: Job, step: Step) -> Change:
         wanted["schedule"] = {"type": "once", "at": step.at}
         wanted["catch_up_window_seconds"] = _window(event, step.at)
     if step.closed:
-        wanted |= {"closed": _closing(step), "enabled": True, "note": plan_words.note(event, step)}
+        wanted |= {"closed": _closing(step), "enabled": True, "note": plan_words.note(event, step, home)}
     if step.does is Does.OPEN:
         wanted |= {"closed": None, "enabled": not step.is_paused}
         wanted["note"] = _note_of_pause(job) if step.is_paused else None

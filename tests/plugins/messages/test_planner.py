@@ -121,7 +121,7 @@ def test_a_moved_event_moves_its_messages_says_why_and_wakes_the_scheduler(
     job = job_of(org, event, INIT)
     assert (job.name, job.subject) == ("Hamlet II · Init", "Main Stage, Thu 31 Jan 2030 19:30")
     newest = revisions.page(org.admin, job.id, now=NOON).revisions[0]
-    assert newest.reason == "planned: the event starts Thu 31 Jan 2030 19:30"
+    assert newest.reason == "planned: the event starts Thu 31 Jan 2030 19:30 Europe/Berlin (18:30 UTC)"
     assert [change.name for change in newest.changes] == ["name", "subject", "schedule"]
 
 
@@ -196,14 +196,14 @@ def test_a_message_that_comes_back_too_late_does_not_go_out_by_itself(org: OrgOf
     assert edit(org, event, now=later, crew=("bo@x.example",)).closed == 1
     again = job_of(org, event, REMINDER, "bo@x.example")
     assert (again.status, again.status_reason, again.next_run_at) == ("skipped", "IN_THE_PAST", None)
-    assert again.status_note == "its time, Tue 29 Jan 2030 10:00, has passed"
+    assert again.status_note == "its time, Tue 29 Jan 2030 10:00 Europe/Berlin (09:00 UTC), has passed"
 
 
 def test_a_late_event_shows_what_it_is_too_late_for_so_that_it_can_be_sent_by_hand(org: OrgOf) -> None:
     event = made(org, starts_at=NOON + 6 * HOUR)
     late = job_of(org, event, REMINDER)
     assert (late.status, late.status_reason, late.next_run_at) == ("skipped", "IN_THE_PAST", None)
-    assert late.status_note == "its time, Tue 1 Jan 2030 10:00, has passed"
+    assert late.status_note == "its time, Tue 1 Jan 2030 10:00 Europe/Berlin (09:00 UTC), has passed"
     factories.live_worker(now=NOON)
     assert preflights.preflight(org.admin, late.id, now=NOON).refusal is None
     assert edit(org, event, starts_at=START) == Planned(opened=2, moved=1)

@@ -304,6 +304,15 @@ def test_the_weekend_is_the_events_own(org: OrgOf) -> None:
     assert decided(org, friday_there, late)[0] == "queued"
 
 
+def test_a_rule_says_a_time_of_an_event_elsewhere_on_both_clocks(org: OrgOf) -> None:
+    known = datetime(2030, 2, 1, 9, 30, tzinfo=UTC)
+    away = due(org, event(org, timezone="Asia/Tokyo", load_in_at=known), INIT)
+    said = "The load-in time of “Hamlet” is known: Fri 1 Feb 2030 18:30 Asia/Tokyo (09:30 UTC)."
+    word = preflights.preflight(org.admin, away.id, now=SATURDAY)
+    assert word.rules and word.rules.sentence == said
+    assert decided(org, away, SATURDAY) == ("skipped", "HAS_LOAD_IN_TIME", said)
+
+
 def test_only_the_same_message_about_the_same_event_to_the_same_address_is_a_duplicate(org: OrgOf) -> None:
     about, other_event = event(org), event(org)
     elsewhere = factories.org()
