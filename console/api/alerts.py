@@ -5,6 +5,7 @@ from uuid import UUID
 from console.api.auth import caller
 from console.api.blueprint import api
 from console.api.naming import job_of
+from console.api.schemas.alert_deliveries import DeliveriesOut, DeliveryOut, DeliveryQuery
 from console.api.schemas.alerts import (
     AlertRuleChangeIn,
     AlertRuleIn,
@@ -14,9 +15,6 @@ from console.api.schemas.alerts import (
     ChannelIn,
     ChannelOut,
     ChannelsOut,
-    DeliveriesOut,
-    DeliveryOut,
-    DeliveryQuery,
     NewChannelOut,
     rule_given,
 )

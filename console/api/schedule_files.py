@@ -5,7 +5,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from console.api.auth import caller
 from console.api.blueprint import api
-from console.api.schemas.schedules import ImportQuery, PlanOut
+from console.api.schemas.schedule_files import ImportQuery, PlanOut
 from console.api.spec import BODY_PROBLEMS, YAML_TYPES, call, takes_yaml, yaml_answer
 from console.core.clock import utc_now
 from console.core.errors import BadRequest

@@ -6,7 +6,8 @@ import click
 
 from console.cli.asking import telling
 from console.cli.context import acting, json_option, org_option, print_json
-from console.cli.jobs import WAIT, arguments, not_ended, report
+from console.cli.jobs import WAIT, arguments
+from console.cli.run_reports import not_ended, report
 
 
 @click.command()

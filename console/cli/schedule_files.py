@@ -105,7 +105,7 @@ def _report(plan: "Plan", as_json: bool, *, is_done: bool) -> None:
         for caution in change.cautions:
             click.echo(f"warning: {change.name}: {printable(caution.text)}", err=True)
     if as_json:
-        from console.api.schemas.schedules import PlanOut
+        from console.api.schemas.schedule_files import PlanOut
 
         print_json(PlanOut.of(plan).model_dump(mode="json"))
         return

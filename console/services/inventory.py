@@ -11,8 +11,8 @@ from console.core.registry import registry
 from console.core.states import JobStatus, Kind
 from console.db.jobs import Job, JobRevision
 from console.db.session import db
-from console.services.figures import snapshot
 from console.services.job_lists import COUNTED_UP_TO, job_lines, overdue
+from console.services.report_frames import snapshot
 from console.services.report_views import Inventory, QueueUse
 from console.services.workers import Fleet, fleet
 

@@ -58,7 +58,7 @@ def shell(app: APIFlask, servers: Servers) -> Console:
             env={**servers.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import time_machine
 
 from console.core.clock import utc_now
 from console.services import edits, explain, jobs
@@ -30,8 +31,9 @@ def test_it_says_the_verdict_its_sentence_and_the_evidence(console: Console, org
     assert f"{shape['verdict'].capitalize()}: {shape['summary']}".replace("\x1b", "?") == lines[0]
     first = shape["evidence"][0]
     assert (first["reason_code"], first["url"]) == ("PAUSED", f"/jobs/{job.id}")
-    texts = [item.text for item in explain.explain(org.admin, job.id, None, now=utc_now()).evidence]
-    now = console("explain", str(job.id)).out
+    with time_machine.travel(utc_now(), tick=False):
+        texts = [item.text for item in explain.explain(org.admin, job.id, None, now=utc_now()).evidence]
+        now = console("explain", str(job.id)).out
     assert now.startswith("Blocked: ") and now.count("he job was paused by tests on") == 1
     assert all(text.replace("\x1b", "?") in now for text in texts[1:])
 

@@ -32,8 +32,9 @@ def report(org: OrgOf) -> None:
 
 
 @pytest.fixture
-def scheduler(app: APIFlask) -> Iterator[None]:
-    """Something that lives and acknowledges, as the scheduler does."""
+def scheduler(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Something that lives and acknowledges, as the scheduler does, however long a busy machine takes."""
+    monkeypatch.setattr(schedule_edits, "ACKNOWLEDGED_WITHIN", 60.0)
     factories.live_scheduler()
     over = threading.Event()
 

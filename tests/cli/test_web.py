@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,13 +14,7 @@ import pytest
 from apiflask import APIFlask
 
 from tests.conftest import Servers
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+from tests.processes import free_port
 
 
 def until(condition: object, seconds: float = 60) -> None:
@@ -60,22 +53,24 @@ def port() -> int:
 def web(app: APIFlask, servers: Servers, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "console", "web", "--port", str(port)]
     with subprocess.Popen(command, env=servers.environment) as process:
-        until(lambda: answers(port))
-        yield process
-        process.kill()
+        try:
+            # One worker may answer before the other one is there.
+            until(lambda: answers(port) and len(children(process.pid)) == 2)
+            yield process
+        finally:
+            process.kill()
 
 
 def test_sigterm_ends_it_soon(web: "subprocess.Popen[bytes]") -> None:
-    until(lambda: len(children(web.pid)) == 2)
     workers = children(web.pid)
     web.terminate()
-    assert web.wait(20) == 0
+    assert web.wait(60) == 0
     assert not any(lives(pid) for pid in workers)
 
 
 def test_a_killed_master_takes_its_workers_along(web: "subprocess.Popen[bytes]", port: int) -> None:
     workers = children(web.pid)
     os.kill(web.pid, signal.SIGKILL)
-    web.wait(20)
+    web.wait(60)
     until(lambda: not any(lives(pid) for pid in workers))
     assert not answers(port)

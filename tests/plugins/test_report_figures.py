@@ -9,7 +9,7 @@ import pytest
 from console.core.reasons import Reason
 from console.core.states import RunState, Trigger
 from console.plugins.reports.morning import report
-from console.services import execution, figures
+from console.services import execution, figures, report_frames
 from console.services.outcomes import Outcome
 from console.services.report_views import MorningFigures, Period, ReportFrame, RunTotals, WeekFigures
 from tests import factories
@@ -326,13 +326,13 @@ def test_a_scheduled_report_ends_with_its_slot_and_one_by_hand_when_it_was_asked
     job = factories.job(org, timezone="Asia/Ho_Chi_Minh")
     scheduled = past_run(org, job, S, NOON - HOUR, asked=NOON)
     by_hand = factories.run(org, job, trigger=Trigger.MANUAL, now=NOON)
-    assert figures.frame(org.id, scheduled).asked_at == NOON - HOUR
-    frame = figures.frame(org.id, by_hand.id)
+    assert report_frames.frame(org.id, scheduled).asked_at == NOON - HOUR
+    frame = report_frames.frame(org.id, by_hand.id)
     assert (frame.asked_at, frame.timezone, frame.org_name) == (NOON, "Asia/Ho_Chi_Minh", org.admin.org_name)
 
 
 def test_all_figures_of_a_report_are_read_at_one_instant_and_nothing_can_be_written(org: OrgOf) -> None:
-    with figures.snapshot():
+    with report_frames.snapshot():
         assert figures.db.session.scalar(figures.text("SHOW transaction_isolation")) == "repeatable read"
         assert figures.db.session.scalar(figures.text("SHOW transaction_read_only")) == "on"
     assert one("SHOW transaction_isolation") == "read committed"

@@ -27,6 +27,7 @@ def paused(org: OrgOf) -> factories.JobView:
     return job
 
 
+@pytest.mark.usefixtures("_still")
 def test_the_page_the_api_and_the_shell_say_the_same_words(operator: Visitor, org: OrgOf) -> None:
     job = paused(org)
     headers = {"Authorization": f"Bearer {factories.token(org)}"}
@@ -64,6 +65,15 @@ def test_each_piece_of_evidence_leads_to_a_page_that_is_there(operator: Visitor,
     assert any(url.startswith(f"/runs/{run.id}") for url in found)
     assert any(f"/jobs/{job.id}/revisions" in url for url in found)
     assert [operator.get(url).status_code for url in found] == [200] * len(found)
+
+
+def test_evidence_that_the_sentence_has_said_leaves_no_empty_line(operator: Visitor, org: OrgOf) -> None:
+    job = factories.job(org, schedule=DAILY, now=utc_now())
+    factories.live_worker()
+    factories.live_scheduler()
+    shown = part(operator.get(f"/jobs/{job.id}/explain"), "now")
+    assert "Nothing stands in the way. It is due next on" in words(shown)
+    assert "As said above. schedule of r1" in words(shown)
 
 
 def test_a_minute_is_meant_on_the_clocks_of_the_jobs_zone(operator: Visitor, org: OrgOf) -> None:

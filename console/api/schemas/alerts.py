@@ -1,4 +1,4 @@
-"""Alerts: channels, rules, and what was sent."""
+"""Alerts: channels and rules."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,13 +6,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from console.api.schemas.common import LIMIT, Address, Body, Cursor, In, Instant, Limit, Out, Text
-from console.core.alerts import AlertOn, AlertScope, ChannelKind, DeliveryState
+from console.api.schemas.common import Address, Body, Instant, Out, Text
+from console.core.alerts import AlertOn, AlertScope, ChannelKind
 from console.services import alert_fields as bounds
 from console.services.addresses import LONGEST_URL
 from console.services.alert_channels import ChannelView
 from console.services.alert_fields import RuleGiven
-from console.services.alert_history import DeliveryPage, DeliveryView
 from console.services.alert_rules import RuleView
 from console.services.alert_ways import (
     LONGEST_NAME,
@@ -232,72 +231,3 @@ class AlertRulesOut(Out):
     @classmethod
     def all(cls, rules: Sequence[RuleView]) -> "AlertRulesOut":
         return cls(rules=[AlertRuleOut.of(rule) for rule in rules])
-
-
-class DeliveryQuery(In):
-    """Which messages: all that match every given filter."""
-
-    state: DeliveryState | None = None
-    rule: UUID | None = None
-    channel: UUID | None = None
-    limit: Limit = LIMIT
-    cursor: Cursor | None = None
-
-
-class DeliveryOut(Out):
-    """One message to one channel: what was sent, to whom, when, and what was answered."""
-
-    id: UUID
-    rule_id: UUID | None
-    rule: str | None
-    channel_id: UUID | None
-    channel: str
-    kind: ChannelKind
-    target: str
-    is_test: bool
-    event: AlertOn | None
-    count: int = Field(description="How many findings it tells of.")
-    subject: str
-    text: str
-    state: DeliveryState
-    attempts: int
-    next_at: Instant | None = Field(description="When the next attempt is made, of a pending one.")
-    created_at: Instant
-    ended_at: Instant | None
-    answer: str | None
-
-    @classmethod
-    def of(cls, found: DeliveryView) -> "DeliveryOut":
-        return cls(
-            id=found.id,
-            rule_id=found.rule_id,
-            rule=found.rule_name,
-            channel_id=found.channel_id,
-            channel=found.channel_name,
-            kind=found.channel_kind,
-            target=found.target,
-            is_test=found.is_test,
-            event=found.event,
-            count=found.event_count,
-            subject=found.subject,
-            text=found.body,
-            state=found.state,
-            attempts=found.attempts,
-            next_at=found.next_at,
-            created_at=found.created_at,
-            ended_at=found.ended_at,
-            answer=found.answer,
-        )
-
-
-class DeliveriesOut(Out):
-    """One page of messages, newest first."""
-
-    deliveries: list[DeliveryOut]
-    next_cursor: str | None
-    as_of: Instant
-
-    @classmethod
-    def of(cls, page: DeliveryPage) -> "DeliveriesOut":
-        found = [DeliveryOut.of(item) for item in page.deliveries]
-        return cls(deliveries=found, next_cursor=page.next_cursor, as_of=page.as_of)

@@ -1,6 +1,6 @@
-"""Schedules: their shape, the next slots, the history, warnings, and what an import changes."""
+"""Schedules: their shape, the next slots, the history, and warnings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Annotated, Any, Literal
 
@@ -16,8 +16,6 @@ from console.core.states import CatchUp, Overlap
 from console.services.definitions import LONGEST_JITTER, LONGEST_WINDOW, FieldChange
 from console.services.previews import LOOKED_AT, MOST_SLOTS
 from console.services.revisions import RevisionPage, RevisionView
-from console.services.schedule_files import Plan
-from console.services.schedule_steps import PlannedChange
 
 SHAPE = {"type", "cron", "every_seconds", "hour", "minute", "weekday", "at"}
 KEPT = ("timezone", "enabled", "overlap", "catch_up")
@@ -153,13 +151,6 @@ class RevisionQuery(In):
     cursor: Cursor | None = None
 
 
-class ImportQuery(In):
-    """Whether to look or to do."""
-
-    plan: bool = Field(False, description="True answers what would change, and changes nothing.")
-    reason: Why | None = Field(None, description=REASON)
-
-
 # What is answered ---------------------------------------------------------------------------------
 
 
@@ -262,51 +253,4 @@ class RevisionsOut(Out):
             revisions=[RevisionOut.of(view) for view in page.revisions],
             next_cursor=str(page.next_before) if page.next_before is not None else None,
             as_of=page.as_of,
-        )
-
-
-class PlannedOut(Out):
-    """What an import does to one schedule; `before` is null for one that it creates."""
-
-    name: str
-    action: str = Field(description="`create` or `update`.")
-    before: dict[str, Any] | None
-    after: dict[str, Any]
-
-    @classmethod
-    def of(cls, change: PlannedChange) -> "PlannedOut":
-        before: Mapping[str, Any] | None = change.before
-        return cls(
-            name=change.name,
-            action=change.action,
-            before=dict(before) if before is not None else None,
-            after=dict(change.after),
-        )
-
-
-class PlanWarningOut(WarningOut):
-    """What gives pause about one schedule of a file."""
-
-    name: str
-
-
-class PlanOut(Out):
-    """What an import changes, or would change; what is not in the file stays as it is."""
-
-    changes: list[PlannedOut]
-    unchanged: int
-    not_in_file: int = Field(description="How many schedules the file does not name.")
-    warnings: list[PlanWarningOut]
-
-    @classmethod
-    def of(cls, plan: Plan) -> "PlanOut":
-        return cls(
-            changes=[PlannedOut.of(change) for change in plan.changes],
-            unchanged=plan.unchanged,
-            not_in_file=plan.not_in_file,
-            warnings=[
-                PlanWarningOut(name=change.name, code=caution.code, text=caution.text)
-                for change in plan.changes
-                for caution in change.cautions
-            ],
         )

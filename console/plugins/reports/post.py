@@ -9,14 +9,14 @@ from console import Check, Reason, Refusal, Result, Run
 from console.core import runfile
 from console.core.settings import Settings
 from console.plugins.reports.document import Report
-from console.services import figures, mail
+from console.services import mail, report_frames
 
 
 def recipients_of(org_id: str, given: Sequence[str]) -> tuple[str, ...]:
     """The addresses that were given, each once; without any, the org's active admins."""
     if given:
         return tuple({address.casefold(): address for address in given}.values())
-    return figures.admins(UUID(org_id))
+    return report_frames.admins(UUID(org_id))
 
 
 def has_recipients(check: Check) -> Refusal | None:

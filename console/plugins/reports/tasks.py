@@ -12,7 +12,7 @@ from pydantic import Field
 from console import Backoff, Params, Result, Run, task
 from console.plugins.reports import inventory, morning, weekly
 from console.plugins.reports.post import has_recipients, send
-from console.services import figures
+from console.services import report_frames
 
 CATEGORY = "Reports"
 QUEUE = "reports"
@@ -60,7 +60,7 @@ class Inventory(Mailed):
 def morning_intelligence_report(run: Run) -> Result:
     """Mails what ran in the last 24 hours, what failed, was late or skipped, and what comes next."""
     org_id, args = UUID(run.org_id), run.args
-    frame = figures.frame(org_id, UUID(run.id))
+    frame = report_frames.frame(org_id, UUID(run.id))
     hours, ahead = args.hours, args.ahead_hours
     return send(run, morning.report(org_id, frame, hours=hours, ahead_hours=ahead, now=run.now))
 
@@ -79,7 +79,7 @@ def morning_intelligence_report(run: Run) -> Result:
 def weekly_summary_report(run: Run) -> Result:
     """Mails the last 7 days beside the 7 before: by day and by job, the flakiest, slowest and most late."""
     org_id = UUID(run.org_id)
-    frame = figures.frame(org_id, UUID(run.id))
+    frame = report_frames.frame(org_id, UUID(run.id))
     return send(run, weekly.report(org_id, frame, days=run.args.days, now=run.now))
 
 
@@ -97,5 +97,5 @@ def weekly_summary_report(run: Run) -> Result:
 def inventory_health_check(run: Run) -> Result:
     """Compares jobs, tasks and workers, and mails what one of them expects and another lacks."""
     org_id = UUID(run.org_id)
-    frame = figures.frame(org_id, UUID(run.id))
+    frame = report_frames.frame(org_id, UUID(run.id))
     return send(run, inventory.report(org_id, frame, unused_days=run.args.unused_days, now=run.now))
