@@ -1,6 +1,9 @@
 """Real processes of the product, and waiting for what they do."""
 
+import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,6 +76,21 @@ def eventually(ask: Callable[[], T], seconds: float = 60.0) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s; the last answer was {answer!r}")
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port for a server that starts in a moment.
+
+    It lies below those that the kernel gives to whoever asks for any, and where no other worker of pytest
+    looks: until the server listens, nobody else takes it.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    while True:
+        port = 20_000 + number * 1500 + secrets.randbelow(1500)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def children(pid: int) -> list[int]:

@@ -284,7 +284,7 @@ def serving(
 
     thread = threading.Thread(target=_run, args=(loop, serve), name="smtp", daemon=True)
     thread.start()
-    started.wait(10)
+    assert started.wait(60)
     try:
         yield told
     finally:

@@ -44,11 +44,15 @@ def mark_until_told(run: Run) -> None:
 
 @task(category="Tests", params=Mark, timeout=60, idempotent=True)
 def mark_idempotent(run: Run) -> None:
-    """As mark, and may be repeated; from the second attempt on it is quick."""
+    """As mark, and may be repeated; from the second attempt on it is quick.
+
+    The first one also ends when a second file stands beside the first, called as it is and `.end`.
+    """
     with Path(run.args.path).open("a") as file:
         file.write(f"{run.id} {run.attempt}\n")
-    if run.attempt == 1:
-        time.sleep(run.args.seconds)
+    ends_at = time.monotonic() + run.args.seconds
+    while run.attempt == 1 and time.monotonic() < ends_at and not Path(f"{run.args.path}.end").exists():
+        time.sleep(0.02)
 
 
 @task(category="Tests", params=Mark, timeout=60)
@@ -141,10 +145,12 @@ def log_much(run: Run) -> None:
 
 @task(category="Tests", params=Mark)
 def talk(run: Run) -> Result:
-    """Says something while it runs."""
+    """Says something while it runs; takes its time, or ends when `.end` stands beside the file."""
     run.log("first")
     run.progress(1, 2, "halfway")
-    time.sleep(run.args.seconds)
+    ends_at = time.monotonic() + run.args.seconds
+    while time.monotonic() < ends_at and not Path(f"{run.args.path}.end").exists():
+        time.sleep(0.02)
     run.log("second")
     run.progress(2, 2)
     run.changed("light", "off", "on")

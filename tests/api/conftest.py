@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
@@ -95,6 +96,13 @@ def make_org(app: APIFlask, slug: str, timezone: str = "Asia/Bangkok") -> Org:
         tokens = {role: people.create_token(actor, role, role, now=utc_now()).secret for role in Role}
     callers = {role.value: Caller(app, secret) for role, secret in tokens.items()}
     return Org(actor, **callers)
+
+
+@pytest.fixture
+def _from_noon() -> Iterator[None]:
+    """It is noon: far from seven o'clock in any zone that is used here, at which a slot comes due."""
+    with time_machine.travel(factories.NOON):
+        yield
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.factories import one, rows
 from .conftest import Org, assert_problem, assert_stale, make_job, scheduler_pass
 from .test_jobs import JOB_FIELDS
 
+pytestmark = pytest.mark.usefixtures("_from_noon")
 SEVEN = {"type": "daily", "hour": 7, "minute": 0}
 QUARTER_PAST_NINE = {"type": "daily", "hour": 9, "minute": 15}
 SAIGON = "Asia/Ho_Chi_Minh"

@@ -19,8 +19,9 @@ def keys(answer: object) -> list[str]:
 
 def test_lists_take_the_type_the_event_and_the_recipient(app: APIFlask, org: Org, other_org: Org) -> None:
     make_job(app, org)
-    hamlet = make_event(app, org, contact_email="ana@northside.example", crew=["lee@northside.example"])
-    make_event(app, org, name="Faust", contact_email="ana@northside.example")
+    about = {"contact_email": "ana@northside.example", "starts_at": utc_now() + timedelta(days=30)}
+    hamlet = make_event(app, org, **about, crew=["lee@northside.example"])
+    make_event(app, org, name="Faust", **about)
     assert len(keys(org.viewer.get("/scheduler/jobs"))) == 8
     assert keys(org.viewer.get("/scheduler/jobs?message_type=INIT")) == ["Faust · Init", "Hamlet · Init"]
     mine = org.viewer.get(f"/scheduler/jobs?event={hamlet}&recipient=LEE@northside.example")

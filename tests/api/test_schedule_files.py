@@ -12,6 +12,7 @@ from tests.factories import one, rows
 from .conftest import Caller, Org, assert_problem, make_job, scheduler_pass
 from .test_edits import QUARTER_PAST_NINE, SAIGON, SEVEN, next_run
 
+pytestmark = pytest.mark.usefixtures("_from_noon")
 YAML = "application/yaml"
 
 

@@ -13,6 +13,7 @@ from .conftest import Org, assert_problem, assert_stale, make_job, scheduler_pas
 from .test_edits import QUARTER_PAST_NINE, SAIGON, SEVEN, next_run
 from .test_jobs import JOB_FIELDS
 
+pytestmark = pytest.mark.usefixtures("_from_noon")
 POLICIES = {"overlap": "allow_all", "catch_up": "all", "catch_up_window_seconds": 60, "jitter_seconds": 5}
 PUT_FIELDS = JOB_FIELDS | {"warnings", "changes", "next_run_before"}
 

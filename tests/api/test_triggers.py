@@ -146,9 +146,9 @@ def test_who_waits_for_a_dry_run_gets_what_would_change(
 ) -> None:
     path = "/scheduler/manual-trigger" if by_name else f"/scheduler/jobs/{job_id}/send-now"
     body = {"dry_run": True, "args": {"name": "crew"}} | ({"task_name": "greet-somebody"} if by_name else {})
-    with in_background(org.operator.post, path, json=body, headers={"Prefer": "wait=20"}) as answer:
+    with in_background(org.operator.post, path, json=body, headers={"Prefer": "wait=30"}) as answer:
         finish_next(app, org)
-        response = answer.result(timeout=10)
+        response = answer.result(timeout=60)
     assert (response.status_code, response.json["dry_run"]) == (200, True)
     assert response.json["changes"] == [{"subject": "greeting", "before": None, "after": "crew", "url": None}]
     assert one("SELECT count(*) FROM jobs WHERE last_run_id IS NOT NULL OR active_run_id IS NOT NULL") == 0
@@ -167,11 +167,11 @@ def test_an_unknown_job_is_not_found(org: Org) -> None:
 
 def test_who_waits_gets_the_outcome(app: APIFlask, org: Org, job_id: UUID) -> None:
     path = f"/scheduler/jobs/{job_id}/send-now"
-    with in_background(org.operator.post, path, headers={"Prefer": "wait=20"}) as answer:
+    with in_background(org.operator.post, path, headers={"Prefer": "wait=30"}) as answer:
         finish_next(app, org)
-        response = answer.result(timeout=10)
+        response = answer.result(timeout=60)
     assert response.status_code == 200, response.text
-    assert response.headers["Preference-Applied"] == "wait=20"
+    assert response.headers["Preference-Applied"] == "wait=30"
     assert response.json["state"] == "succeeded"
     assert response.json["result"] == {"summary": "greeted", "name": "world"}
 
@@ -230,10 +230,10 @@ def test_a_task_runs_by_any_spelling_and_gets_a_job(org: Org, spelling: str | No
 def test_a_failure_is_no_success(app: APIFlask, org: Org) -> None:
     body = {"task_name": "always_fails"}
     with in_background(
-        org.operator.post, "/scheduler/manual-trigger", json=body, headers={"Prefer": "wait=20"}
+        org.operator.post, "/scheduler/manual-trigger", json=body, headers={"Prefer": "wait=30"}
     ) as answer:
         finish_next(app, org)
-        response = answer.result(timeout=10)
+        response = answer.result(timeout=60)
     assert response.status_code == 200
     assert (response.json["success"], response.json["status"]) == (False, "failed")
     assert response.json["duration_seconds"] >= 0

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from apiflask import APIFlask
 from flask import Flask, current_app
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 from redis import Redis
 from sqlalchemy import text
 
@@ -25,7 +25,7 @@ from tests import factories
 from tests.browser import tasks  # noqa: F401  (this process knows them too)
 from tests.conftest import TASK_MODULES, Servers
 from tests.factories import OrgOf, one
-from tests.processes import eventually, process
+from tests.processes import eventually, free_port, process
 from tests.web.conftest import Client
 from tests.web.conftest import sign_in as through_form
 
@@ -88,13 +88,6 @@ class Watch:
 
     def asked(self, path: str) -> list[str]:
         return [url for url in self.requests if path in url]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -173,9 +166,14 @@ def app(one_app: APIFlask, site: Site) -> Iterator[Flask]:
 
 @pytest.fixture
 def org(app: Flask) -> Iterator[OrgOf]:
-    """Takes what it left behind out of the way of the live processes."""
+    """Takes what it left behind out of the way of the live processes.
+
+    They may be at work on it: where one waits for the other, it is theirs to give way, as they know how to.
+    """
     made = factories.org()
     yield made
+    db.session.rollback()
+    db.session.execute(text("SET LOCAL deadlock_timeout = '1min'"))
     db.session.execute(text("DELETE FROM orgs WHERE id = :id"), {"id": made.id})
     db.session.commit()
 
@@ -222,6 +220,13 @@ def has_scripts(page: Page) -> None:
     asked once something of the new page is seen; `goto` and `wait_for_url` wait for as much by themselves.
     """
     page.wait_for_load_state("load")
+
+
+def box_of(control: Locator) -> dict[str, float]:
+    """Where it stands and how large it is, in px; asked anew when a poll has just put another there."""
+    measure = "it => it.isConnected && it.getClientRects().length && it.getBoundingClientRect().toJSON()"
+    found: dict[str, float] = eventually(lambda: control.evaluate(measure))
+    return found
 
 
 def enter(page: Page, person: Actor) -> None:

@@ -16,11 +16,11 @@ from tests.browser.conftest import (
     Watch,
     at_page,
     forget_heartbeats,
-    free_port,
     serving,
     sign_in,
 )
 from tests.factories import OrgOf, one
+from tests.processes import free_port
 from tests.web.conftest import change
 
 SLOWEST_POLL_MS = 30_000

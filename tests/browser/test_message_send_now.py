@@ -82,6 +82,7 @@ def test_the_preview_of_a_template_follows_what_is_typed_and_the_caret_stays(
     harm = "parent.document.title = 'owned'"
     page.locator("#html").fill(f'<p>Hello</p><script>{harm}</script><img src="x" onerror="{harm}">')
     expect(preview.frame_locator("iframe").locator("p").first).to_have_text("Hello")
+    expect(preview.frame_locator("iframe").locator("img")).to_be_attached()  # what stands before it was read
     expect(page).to_have_title("Template: Init · Callboard")
     assert any("sandboxed" in complaint for complaint in seen.complaints)
     page.locator("#html").fill("")

@@ -14,7 +14,7 @@ from console.core.clock import utc_now
 from console.core.states import RunState
 from console.services import edits
 from tests import factories
-from tests.browser.conftest import Watch, at_page
+from tests.browser.conftest import Watch, at_page, box_of
 from tests.factories import OrgOf, one
 from tests.plugins.messages.letters import event, message
 from tests.web.conftest import catch, change
@@ -214,5 +214,5 @@ def test_on_a_phone_a_row_is_a_card_that_has_everything(
         row = watched.page.locator(f"#job-{job.id}")
         for text in ("Sweep the stage", "Gig on Friday", "only by hand", "Ready", "never"):
             expect(row.get_by_text(text).first).to_be_visible()
-        button = row.get_by_role("button", name="Run now").bounding_box()
-        assert button is not None and button["height"] >= 24 and button["x"] + button["width"] <= 360
+        button = box_of(row.get_by_role("button", name="Run now"))
+        assert button["height"] >= 24 and button["x"] + button["width"] <= 360

@@ -15,7 +15,7 @@ from console.services import edits
 from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
-from tests.browser.conftest import Watch, at_page
+from tests.browser.conftest import Watch, at_page, box_of
 from tests.browser.test_pages import assert_fine
 from tests.browser.test_schedule_editor import forgive, two
 from tests.factories import OrgOf, one, rows
@@ -283,8 +283,8 @@ def test_on_a_phone_time_status_and_bar_fit_and_are_large_enough_for_a_thumb(
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert page.evaluate(wide) <= 0
             for control in controls:
-                box = control.bounding_box()
-                assert box is not None and min(box["height"], box["width"]) >= 24, control
+                box = box_of(control)
+                assert min(box["height"], box["width"]) >= 24, control
                 assert box["x"] >= 0 and box["x"] + box["width"] <= 360, control
 
         fits(row.get_by_role("checkbox"), page.locator(f"#job-{hamlet.id}-time"))

@@ -14,7 +14,7 @@ from console.services import edits
 from console.services.changes import Change
 from console.services.views import JobView
 from tests import factories
-from tests.browser.conftest import Crew, Watch, at_page, sign_in
+from tests.browser.conftest import Crew, Watch, at_page, box_of, sign_in
 from tests.browser.test_pages import LONG, assert_fine
 from tests.factories import OrgOf, one, rows
 from tests.processes import eventually
@@ -306,12 +306,12 @@ def test_on_a_phone_a_schedule_is_a_card_that_has_everything(
             row.get_by_role("switch"),
             row.get_by_role("link", name="Edit"),
         ):
-            box = control.bounding_box()
-            assert box is not None and box["height"] >= 24 and box["x"] + box["width"] <= 360
+            box = box_of(control)
+            assert box["height"] >= 24 and box["x"] + box["width"] <= 360
         tick(page, crowd[1])
         page.get_by_role("button", name="Shift").click()
-        dialog = page.get_by_role("dialog").bounding_box()
-        assert dialog is not None and dialog["x"] >= 0 and dialog["x"] + dialog["width"] <= 360
+        dialog = box_of(page.get_by_role("dialog"))
+        assert dialog["x"] >= 0 and dialog["x"] + dialog["width"] <= 360
 
 
 def test_axe_finds_nothing_and_nothing_sticks_out(

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from time import process_time
+from time import thread_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -55,12 +55,15 @@ def test_each_slot_of_the_chain_is_counted_once_in_its_minute(
     "shape", [{"type": "interval", "every_seconds": 1}, {"type": "cron", "cron": "* * * * *"}]
 )
 def test_a_day_of_the_busiest_schedules_is_counted_in_no_time(shape: dict[str, object]) -> None:
-    start = JUMPS[0] - timedelta(hours=12)
-    begun = process_time()
-    found = hits(parse(shape), NEW_YORK, start, start, start + timedelta(days=1))
-    assert process_time() - begun < 0.25  # some 5 ms; walking 86,400 slots takes longer
-    assert len(found) == 24 * 60
-    assert set(found.values()) == {60 if "every_seconds" in shape else 1}
+    spent = []
+    for hours in (12, 11, 10):  # each a day of its own; one may hold a collection of what earlier tests left
+        start = JUMPS[0] - timedelta(hours=hours)
+        begun = thread_time()
+        found = hits(parse(shape), NEW_YORK, start, start, start + timedelta(days=1))
+        spent.append(thread_time() - begun)
+        assert len(found) == 24 * 60
+        assert set(found.values()) == {60 if "every_seconds" in shape else 1}
+    assert min(spent) < 0.25  # some 5 ms; walking 86,400 slots takes longer
 
 
 def test_what_comes_before_the_first_slot_is_not_counted() -> None:

@@ -65,9 +65,21 @@ class RefuseSome(Refuse):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with reserved_port() as port:
+        return port
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that nobody else is given until the end of the block; a server that is told it may listen there.
+
+    Whoever connects before that is refused. Linux gives a port to a server although this socket has it, for
+    both say SO_REUSEADDR and this one does not listen.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 def greets(port: int) -> bool:
@@ -95,7 +107,7 @@ def refusing(handler: str, port: int) -> Iterator[None]:
         yield
     finally:
         started.terminate()
-        started.wait(10)
+        started.wait(60)
 
 
 @contextmanager
@@ -117,13 +129,13 @@ def catching(port: int, servers: Servers) -> Iterator[int]:
 @pytest.fixture
 def port(app: object, settings: Settings) -> Iterator[int]:
     """The port to which mail goes; nobody listens there yet."""
-    with mailing(free_port(), settings) as chosen:
+    with reserved_port() as free, mailing(free, settings) as chosen:
         yield chosen
 
 
 @pytest.fixture(scope="session")
 def one_catcher(one_app: object, servers: Servers) -> Iterator[int]:
-    with catching(free_port(), servers) as chosen:
+    with reserved_port() as free, catching(free, servers) as chosen:
         yield chosen
 
 

@@ -273,7 +273,7 @@ def test_ends_and_bulk_locks_of_the_same_jobs_wait_in_no_circle(app: APIFlask, o
     then, first = named(org, "Then", "First")
     link(org, first, success=[then])
     change("UPDATE jobs SET overlap = 'allow_all'")
-    claims = [start(factories.run(org, first, now=NOON)) for _ in range(10)]
+    claims = iter([start(factories.run(org, first, now=NOON)) for _ in range(10)])
     failed: list[BaseException] = []
 
     def lock() -> None:
@@ -288,8 +288,8 @@ def test_ends_and_bulk_locks_of_the_same_jobs_wait_in_no_circle(app: APIFlask, o
     def finish() -> None:
         with app.app_context():
             try:
-                while claims:
-                    execution.finish(claims.pop(), SUCCEEDED, now=NOON)
+                for claim in claims:
+                    execution.finish(claim, SUCCEEDED, now=NOON)
             except BaseException as error:
                 failed.append(error)
 

@@ -1,7 +1,7 @@
 """A dry run is the real code, and leaves nothing behind but its run and what the trail says of it."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -170,8 +170,7 @@ def lively(org: OrgOf, smtp: Smtp) -> Iterator[OrgOf]:
     """An org in which there is something to change: people, an event with its messages, and an old past."""
     beat_all()
     factories.person(org, Role.ADMIN, "ann@example.com")
-    saturday = utc_now().replace(hour=12) + _days_to(5)
-    factories.event(org, starts_at=saturday, contact_email="ana@x.example")
+    factories.event(org, starts_at=a_saturday(), contact_email="ana@x.example")
     past = factories.job(org, name="Sweep")
     for _ in range(3):
         claim = execution.claim(factories.run(org, past).id, worker="w", offered=[past.task], now=utc_now())
@@ -182,15 +181,17 @@ def lively(org: OrgOf, smtp: Smtp) -> Iterator[OrgOf]:
 
 
 def beat_all() -> None:
-    """Every process is heard at this moment."""
-    factories.live_worker()
-    factories.live_scheduler()
-    factories.live_watcher()
+    """Every process is heard, and is not silent yet when a busy machine comes to what looks at them."""
+    at = utc_now() + timedelta(minutes=5)
+    factories.live_worker(now=at)
+    factories.live_scheduler(now=at)
+    factories.live_watcher(now=at)
 
 
-def _days_to(weekday: int) -> timedelta:
-    """Four weeks and the days until the next one of this weekday (Monday is 0)."""
-    return timedelta(days=28 + (weekday - utc_now().weekday()) % 7)
+def a_saturday() -> datetime:
+    """Four to five weeks from now."""
+    noon = utc_now().replace(hour=12)
+    return noon + timedelta(days=28 + (5 - noon.weekday()) % 7)
 
 
 def arguments(of: OrgOf) -> Mapping[str, Mapping[str, Any]]:
@@ -212,7 +213,7 @@ def test_a_dry_run_of_every_task_that_has_one_leaves_every_table_as_it_was(
     given = arguments(lively)
     ours = [item for item in registry.all() if item.dry_run and not item.path.startswith("tests.api")]
     for declared in ours:
-        beat_all()  # on a busy machine those before took longer than a worker may be silent
+        beat_all()  # those before may have taken longer than that
         if declared.key == "send_message":
             job = message(lively, event(lively, "Othello"))
         else:
@@ -328,10 +329,11 @@ def test_it_waits_for_what_another_holds_no_longer_than_it_may(
 def test_one_that_is_cut_off_in_the_middle_of_a_statement_lets_go_at_once(
     app: APIFlask, lively: OrgOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.core.rehearsal.LONGEST", 1)
     other = factories.job(lively)
     job = factories.job(lively, do_all_path(), args={"does": "sleep", "job_id": str(other.id)})
-    run = rehearsed(app, lively, job)
+    with monkeypatch.context() as hurried:
+        hurried.setattr("console.core.rehearsal.LONGEST", 1)
+        run = rehearsed(app, lively, job)
     assert (run.state, run.reason_code) == (RunState.FAILED, Reason.TIMEOUT)
     with transaction():  # Postgres itself would end it five seconds later
         db.session.execute(text("SET LOCAL lock_timeout = '3s'"))

@@ -16,6 +16,7 @@ from console.services.conflicts import StaleRevision
 from console.services.views import JobView
 from tests import factories
 from tests.factories import NOON, OrgOf, one, rows
+from tests.web.conftest import change as past_the_product
 
 SEVEN = {"type": "daily", "hour": 7, "minute": 0}
 QUARTER_PAST_NINE = {"type": "daily", "hour": 9, "minute": 15}
@@ -160,7 +161,7 @@ def test_send_at_moves_a_job_that_runs_once_and_brings_an_ended_one_back(org: Or
         edits.edit(org.admin, job.id, Change(send_at=NOON - timedelta(minutes=6)), now=NOON)
     assert (refused.value.reason, list(refused.value.fields)) == (Reason.IN_THE_PAST, ["send_at"])
     dispatch.dispatch(scheduler="s", now=NOON)
-    factories.rows("UPDATE jobs SET status = 'failed' RETURNING 1")
+    past_the_product("UPDATE jobs SET status = 'failed'")
     later = NOON + timedelta(days=2)
     again = edits.edit(org.admin, job.id, Change(send_at=later), now=NOON)
     assert again.job.status == "scheduled"

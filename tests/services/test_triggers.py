@@ -112,12 +112,12 @@ def test_the_job_of_another_org_is_not_found(org: OrgOf) -> None:
 
 
 def test_a_task_that_no_live_worker_offers_is_refused_with_its_reason(org: OrgOf) -> None:
-    job = factories.job(org)
-    factories.live_worker(tasks=["tests.tasks.explode"])
+    job, now = factories.job(org), utc_now()
+    factories.live_worker(now=now, tasks=["tests.tasks.explode"])
     with pytest.raises(Refused) as caught:
-        triggers.send_now(org.admin, job.id, CLICK, now=utc_now())
+        triggers.send_now(org.admin, job.id, CLICK, now=now)
     assert caught.value.reason is Reason.NOT_REGISTERED
-    view = jobs.get(org.admin, job.id, now=utc_now())
+    view = jobs.get(org.admin, job.id, now=now)
     assert (view.is_registered, view.button_reason) == (False, Reason.NOT_REGISTERED)
     assert one("SELECT count(*) FROM runs") == 0
 

@@ -50,7 +50,7 @@ def test_three_steps_run_one_after_the_other_each_once(
     with process(servers.environment, "worker"), process(servers.environment, "worker", "--name", "second"):
         eventually(lambda: one("SELECT count(*) FROM heartbeats WHERE kind = 'worker'") == 2)
         factories.run(org, steps[0])
-        eventually(lambda: ended(3), 40)
+        eventually(lambda: ended(3))
     found = rows("SELECT job_id, cause_id, trigger, started_at, finished_at, id FROM runs ORDER BY id")
     assert [row.job_id for row in found] == [job.id for job in steps]
     assert [row.trigger for row in found] == ["manual", "chain", "chain"]
@@ -74,7 +74,7 @@ def test_a_worker_killed_right_after_the_commit_loses_no_follower(
     (follower,) = rows("SELECT id, state, enqueued_at FROM runs WHERE cause_id = :id", id=run.id)
     assert (follower.state, follower.enqueued_at) == ("queued", None)
     with process(servers.environment, "scheduler"), process(servers.environment, "worker"):
-        eventually(lambda: ended(3), 40)
+        eventually(lambda: ended(3))
     assert one("SELECT count(*) FROM runs") == 3
 
 
@@ -103,5 +103,5 @@ def test_a_sequence_goes_on_at_once_and_is_given_up_where_one_fails(
         sequences.start(org.admin, [job.id for job in row], trigger=Trigger.MANUAL, now=utc_now())
         states = "SELECT state FROM runs ORDER BY id"
         wanted = ["succeeded", "succeeded", "failed", "skipped"]
-        eventually(lambda: [row[0] for row in rows(states)] == wanted, 40)
+        eventually(lambda: [row[0] for row in rows(states)] == wanted)
     assert one("SELECT reason_code FROM runs WHERE state = 'skipped'") == "BLOCKED"

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,11 @@ def ended(org: OrgOf, run: RunView) -> tuple[str, str | None, int, str]:
     return seen.state, seen.reason_code, seen.attempt, jobs.get(org.admin, run.job_id, now=utc_now()).status
 
 
+def waiting_for_another() -> list[Any]:
+    """The runs that are to be tried again."""
+    return rows("SELECT reason_code, reason FROM runs WHERE state = 'retrying'")
+
+
 def test_every_answer_of_a_mail_server_ends_where_it_should(org: OrgOf, smtp: Smtp, servers: Servers) -> None:
     at_message: dict[str, list[Reply]] = {
         "refused@x.example": ["554 5.6.0 not this one"],
@@ -65,7 +70,7 @@ def test_every_answer_of_a_mail_server_ends_where_it_should(org: OrgOf, smtp: Sm
     smtp.answers.always(Stage.MESSAGE, answer)
     smtp.answers.to("gone@x.example", "550 5.1.1 no such mailbox")
     environment = {**servers.environment, "SMTP_URL": f"{smtp.url}?timeout=4"}
-    with process(environment, "scheduler"), process(environment, "worker"), process(environment, "worker"):
+    with process(environment, "worker"), process(environment, "worker"):
         factories.live_worker()
         made = {
             name: post(org, f"{name}@x.example") for name in ("good", "gone", "refused", "busy", "closed")
@@ -73,9 +78,12 @@ def test_every_answer_of_a_mail_server_ends_where_it_should(org: OrgOf, smtp: Sm
         made |= {name: post(org, f"{name}@x.example") for name in ("dropped", "silent")}
         made["some"] = post(org, "gone@x.example", "good@x.example")
         made["after"] = post(org, "good@x.example", fails_after=True)
-        shown, *_ = eventually(lambda: rows("SELECT reason_code, reason FROM runs WHERE state = 'retrying'"))
+        # No scheduler is there yet who would queue the next attempts.
+        eventually(lambda: len(waiting_for_another()) == 2)
+        shown, _ = waiting_for_another()
         assert shown.reason_code == "SEND_FAILED" and BUSY in shown.reason
-        eventually(lambda: one("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL") == len(made))
+        with process(environment, "scheduler"):
+            eventually(lambda: one("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL") == len(made))
     assert {name: ended(org, run) for name, run in made.items()} == {
         "good": ("succeeded", None, 1, "sent"),
         "gone": ("failed", "SEND_FAILED", 1, "scheduled"),
@@ -122,22 +130,28 @@ def fleet(environment: dict[str, str], count: int) -> Iterator[None]:
         started.wait()
 
 
-def kill_sender(came: Received) -> Reply:
-    """Kills the worker that sent this, while the server has the message and has not answered yet."""
-    worker = int(came.message.get_content().split()[-1])
-    os.kill(worker, signal.SIGKILL)
-    eventually(lambda: not is_alive(worker))
-    return None
+def killing_senders(killed: list[int]) -> Callable[[Received], Reply]:
+    """Kills the worker that sent a message, while the server has it and has not answered yet."""
+
+    def answer(came: Received) -> Reply:
+        worker = int(came.message.get_content().split()[-1])
+        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: not is_alive(worker))
+        killed.append(worker)
+        return None
+
+    return answer
 
 
 def test_twenty_workers_killed_while_the_server_has_the_message_make_twenty_unknown_runs_and_no_second_mail(
     org: OrgOf, smtp: Smtp, servers: Servers
 ) -> None:
     environment = smtp.environment(servers.environment)
-    smtp.answers.queue(Stage.MESSAGE, *[kill_sender] * TIMES)
+    killed: list[int] = []
+    smtp.answers.queue(Stage.MESSAGE, *[killing_senders(killed)] * TIMES)
     made = {post(org, "crew@x.example").id for _ in range(TIMES)}
     with fleet(environment, TIMES):
-        eventually(lambda: len(smtp.messages) == TIMES, 60)
+        eventually(lambda: len(killed) == len(smtp.messages) == TIMES)
         # Nobody prolongs their leases any more, so they are over after 20 s: seen from then, all are lost.
         after = utc_now() + LEASE * 2
         assert {found.run_id for found in claims.overdue(now=after)} == made

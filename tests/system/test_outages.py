@@ -4,7 +4,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from console.worker import execute
 from tests import factories
 from tests.conftest import Servers
 from tests.factories import OrgOf, one, rows
-from tests.processes import children, eventually, is_alive, process
+from tests.processes import children, eventually, free_port, is_alive, process
 from tests.web.conftest import visit, words
 
 EVERY_HOUR = {"type": "interval", "every_seconds": 3600}
@@ -97,9 +96,7 @@ class Machine:
 
     @contextmanager
     def web(self) -> Iterator[subprocess.Popen[bytes]]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         with self.running("web", "--port", str(self.port)) as started:
             eventually(self.answers)
             yield started
@@ -111,7 +108,7 @@ class Machine:
             return False
 
     def get(self, path: str, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -162,6 +159,12 @@ def begin(org: OrgOf, task: str, path: Path, seconds: float = 0) -> RunView:
     """A run of a task that marks a file and then takes its time."""
     args = {"path": str(path), "seconds": seconds}
     return factories.run(org, factories.job(org, f"tests.tasks.{task}", args=args))
+
+
+def tell_to_end(*paths: Path) -> None:
+    """To the tasks that mark these files and then wait for another beside each."""
+    for path in paths:
+        Path(f"{path}.end").touch()
 
 
 def now_of(org: OrgOf, run: RunView, after: float = 0) -> RunView:
@@ -244,13 +247,14 @@ def test_postgres_goes_away_for_a_while_and_nothing_is_lost_doubled_or_ended(
         pair = [stack.enter_context(machine.running("worker", "--name", name)) for name in ("w1", "w2")]
         pulse_when(Light.GREEN, 2)
         paths = [tmp_path / "first", tmp_path / "second"]
-        busy = [begin(org, "mark", path, seconds=3) for path in paths]
+        busy = [begin(org, "mark_until_told", path) for path in paths]
         eventually(lambda: all(path.exists() for path in paths))
         horses = [child for worker in pair for child in children(worker.pid)]
         waiting = factories.run(org, waiting_job)
 
         machine.postgres.stop()
         assert_says_when_to_come_back(machine, cookie, token)
+        tell_to_end(*paths)
         eventually(lambda: all("run.wait" in machine.log(worker) for worker in pair))
         eventually(lambda: all("worker.wait" in machine.log(worker) for worker in pair))
         eventually(lambda: machine.log(scheduler).count("scheduler.wait") > 2)
@@ -259,7 +263,7 @@ def test_postgres_goes_away_for_a_while_and_nothing_is_lost_doubled_or_ended(
         went = utc_now()
         machine.start_postgres()
 
-        eventually(lambda: has_succeeded(waiting.id, *(run.id for run in busy)), 30)
+        eventually(lambda: has_succeeded(waiting.id, *(run.id for run in busy)))
         eventually(lambda: one("SELECT max(slot) FROM runs WHERE slot IS NOT NULL") > went)
         pulse_when(Light.GREEN, 2)
         for started in (scheduler, web, *pair):
@@ -322,7 +326,7 @@ def test_a_restart_of_postgres_under_load_costs_no_run_and_doubles_none(
             for command in ("scheduler", "worker --name w1", "worker --name w2")
         ]
         for begun in (20, 60, 100):
-            eventually(lambda begun=begun: len(marks(path)) >= begun, 30)  # type: ignore[misc]
+            eventually(lambda begun=begun: len(marks(path)) >= begun)  # type: ignore[misc]
             machine.postgres.process.send_signal(sign)
             machine.postgres.process.wait(20)
             machine.start_postgres()
@@ -394,9 +398,9 @@ def test_a_worker_that_was_frozen_beyond_its_lease_changes_nothing_when_it_wakes
         stack.enter_context(machine.running("scheduler"))
         frozen = []
         runs_of = []
-        for task, path in zip(("mark", "mark_idempotent"), paths, strict=True):
+        for task, path in zip(("mark_until_told", "mark_idempotent"), paths, strict=True):
             frozen.append(stack.enter_context(machine.running("worker", "--name", f"frozen-{task}")))
-            runs_of.append(begin(org, task, path, seconds=30))
+            runs_of.append(begin(org, task, path, seconds=58))
             eventually(path.exists)
             frozen[-1].send_signal(signal.SIGSTOP)
         once, again = runs_of
@@ -406,6 +410,7 @@ def test_a_worker_that_was_frozen_beyond_its_lease_changes_nothing_when_it_wakes
         assert settled and (settled.state, settled.reason_code) == (RunState.UNKNOWN, "OUTCOME_UNKNOWN")
         before = rows("SELECT * FROM runs ORDER BY id")
         # The horses of the frozen workers go on; their word on the run comes late and is not taken.
+        tell_to_end(*paths)
         eventually(lambda: all("run.end" in machine.log(worker) for worker in frozen), 60)
         for worker in frozen:
             assert "state=None" in machine.log(worker)

@@ -62,7 +62,7 @@ def test_a_slot_that_waits_begins_the_moment_the_run_before_it_has_ended(
     factories.job(org, task, args=args, schedule=HOURLY, now=an_hour_ago, overlap="buffer_one")
     environment = servers.environment
     with process(environment, "worker"), process(environment, "worker"), unswept_scheduler(environment):
-        eventually(lambda: alive() == 3 and path.exists())
+        eventually(lambda: alive() == 3 and path.exists() and path.read_text())
         for count in (2, 3):
             come_due()
             eventually(lambda count=count: len(found(org)) == count)  # type: ignore[misc]
@@ -89,7 +89,7 @@ def test_a_slot_kills_the_horse_of_the_run_before_it_and_is_executed(
         db.session.execute(text("UPDATE jobs SET args = jsonb_set(args, '{seconds}', '0')"))
         db.session.commit()
         come_due()
-        eventually(lambda: found(org)[-1].state is RunState.SUCCEEDED, 40)
+        eventually(lambda: found(org)[-1].state is RunState.SUCCEEDED)
         assert not set(horses) & set(children(worker.pid))
     first, second = found(org)
     assert (first.state, first.reason_code, first.attempt) == (RunState.STOPPED, "OVERLAP", 1)

@@ -123,7 +123,7 @@ def test_a_paused_queue_starts_nothing_and_once_resumed_each_run_starts_once(
             assert not path.exists()
             assert rows("SELECT DISTINCT state, attempt FROM runs WHERE queue = 'default'") == [("queued", 0)]
             queue_pauses.resume(org.admin, "default", now=utc_now())
-            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") == 22, 40)
+            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") == 22)
     assert sorted(path.read_text().split("\n")[:-1]) == sorted(f"{run.id} 1" for run in made)
 
 

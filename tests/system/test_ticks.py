@@ -13,16 +13,9 @@ from console.services import workers
 from tests import factories
 from tests.conftest import Servers
 from tests.factories import OrgOf, one, rows
-from tests.processes import eventually, process
+from tests.processes import eventually, free_port, process
 
 EVERY_HOUR = {"type": "interval", "every_seconds": 3600}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def post(port: int, token: str) -> tuple[int, dict[str, Any]]:

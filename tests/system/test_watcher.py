@@ -1,5 +1,6 @@
 """The watcher as a process: it beats, stops in time, outlives Postgres, and tells of a dead scheduler."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,13 +69,13 @@ def test_a_failure_reaches_its_receiver_and_a_slow_one_does_not_hold_up_the_end(
     with process(environment, "watcher") as watcher:
         eventually(lambda: one(LIVE), 60)
         ended(org, job, RunState.FAILED, at=utc_now())
-        eventually(lambda: rows("SELECT id FROM alert_deliveries WHERE state = 'sent'"), 30)
+        eventually(lambda: rows("SELECT id FROM alert_deliveries WHERE state = 'sent'"))
         assert receiver.posts[0].json["title"] == "Nightly failed"
         receiver.drip = True
         ended(org, job, RunState.FAILED, at=utc_now())
-        eventually(lambda: len(receiver.posts) == 2, 30)
+        eventually(lambda: len(receiver.posts) == 2)
         watcher.terminate()
-        assert watcher.wait(10) == 0
+        assert watcher.wait(30) == 0, "the slow one takes almost two minutes"
     assert one(GONE) == 1
     # Nobody waited for the slow one: how its attempt ended is not known.
     assert rows("SELECT state, answer IS NULL FROM alert_deliveries ORDER BY id") == [
@@ -109,9 +110,10 @@ def test_it_goes_on_when_postgres_comes_back(app: APIFlask, tmp_path: Path, serv
             postgres = start_postgres(home)
             eventually(lambda: beaten_since(postgres.url, gone_at), 60)
             watcher.terminate()
-            assert watcher.wait(10) == 0
+            assert watcher.wait(30) == 0
     finally:
         postgres.stop()
+        shutil.rmtree(home)
 
 
 def test_a_step_that_breaks_keeps_no_other_from_being_done(

@@ -22,6 +22,11 @@ def begin(org: OrgOf, task: str, path: Path, seconds: float = 60) -> RunView:
     return factories.run(org, factories.job(org, f"tests.tasks.{task}", args=args))
 
 
+def tell_to_end(path: Path) -> None:
+    """To the task that marks this file and then waits for another beside it."""
+    Path(f"{path}.end").touch()
+
+
 def now_of(org: OrgOf, run: RunView) -> RunView:
     return runs.get(org.admin, run.id, now=utc_now())
 
@@ -77,10 +82,11 @@ def test_a_worker_told_to_stop_lets_a_short_run_end_and_takes_no_more(
     org: OrgOf, servers: Servers, tmp_path: Path
 ) -> None:
     with process(servers.environment, "worker") as worker:
-        run = begin(org, "mark", tmp_path / "marks", seconds=1.5)
+        run = begin(org, "mark_until_told", tmp_path / "marks", seconds=0)
         eventually((tmp_path / "marks").exists)
         next_run = factories.run(org, factories.job(org))
         worker.terminate()
+        tell_to_end(tmp_path / "marks")
         assert worker.wait(20) == 0
     assert now_of(org, run).state is RunState.SUCCEEDED
     assert now_of(org, next_run).state is RunState.QUEUED
@@ -108,16 +114,16 @@ def test_flushall_with_two_hundred_queued_runs_loses_none_and_doubles_none(
     with process(servers.environment, "worker"), process(servers.environment, "worker"):
         redis.flushall()
         with process(servers.environment, "scheduler"):
-            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") > 20, 30)
+            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") > 20)
             redis.flushall()
-            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") == 200, 40)
+            eventually(lambda: one("SELECT count(*) FROM runs WHERE state = 'succeeded'") == 200)
     lines = path.read_text().split("\n")[:-1]
     assert sorted(lines) == sorted(f"{run_id} 1" for run_id in made)
 
 
 def test_progress_and_log_are_visible_while_a_task_runs(org: OrgOf, servers: Servers, tmp_path: Path) -> None:
     with process(servers.environment, "worker"):
-        run = begin(org, "talk", tmp_path / "x", seconds=3)
+        run = begin(org, "talk", tmp_path / "x", seconds=50)
         eventually(lambda: now_of(org, run).progress is not None)
         seen = now_of(org, run)
         assert (seen.state, seen.progress) == (
@@ -125,6 +131,7 @@ def test_progress_and_log_are_visible_while_a_task_runs(org: OrgOf, servers: Ser
             {"done": 1, "total": 2, "note": "halfway"},
         )
         assert [line.message for line in runs.log(org.admin, run.id)] == ["first"]
+        tell_to_end(tmp_path / "x")
         eventually(lambda: now_of(org, run).state is RunState.SUCCEEDED)
 
 

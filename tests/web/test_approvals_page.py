@@ -54,6 +54,7 @@ def test_a_click_that_needs_a_second_person_leads_to_its_request(
     assert "A second person must approve this run: you have asked for it, until" in words(answer)
 
 
+@pytest.mark.usefixtures("_still")
 def test_the_list_says_who_asks_for_what_and_why_one_may_not_decide(
     admin: Visitor, operator: Visitor, viewer: Visitor, org: OrgOf
 ) -> None:

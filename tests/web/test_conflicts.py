@@ -44,6 +44,7 @@ def table(answer: TestResponse) -> list[list[str]]:
     return [[words(cell) for cell in cells] for cells in found]
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize("region", ["", "row"])
 def test_a_stale_save_shows_all_three_versions_and_changes_nothing(
     anna: Visitor, operator: Visitor, org: OrgOf, region: str
@@ -55,7 +56,7 @@ def test_a_stale_save_shows_all_three_versions_and_changes_nothing(
     assert ("<html" in answer.text) is not bool(region)
     said = words(answer)
     assert "anna@example.com saved r2 of Report while you were editing r1" in said
-    assert "Saved on a page just now" in said and "traffic" in said
+    assert "Saved on a page now" in said and "traffic" in said
     assert table(answer) == [
         ["Schedule clashes", "daily at 07:00", "daily at 08:00", "daily at 09:15"],
         ["When one is still running", "the next is skipped", "as before", "the next starts beside it"],

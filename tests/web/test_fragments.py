@@ -158,6 +158,7 @@ def test_a_fragment_has_exactly_one_root_with_a_lasting_id(
     assert before and before == after
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize("endpoint", VERSIONED)
 def test_a_poll_that_has_the_newest_gets_nothing(
     app: APIFlask, operator: Visitor, things: Things, endpoint: str
@@ -196,7 +197,8 @@ def line_is_logged(of: OrgOf, things: Things) -> None:
 
 
 def job_is_paused(of: OrgOf, things: Things) -> None:
-    edits.set_paused(of.admin, things.job_id, True, note=None, now=utc_now())
+    # A moment later than the job was made, as ever outside of a clock that stands still.
+    edits.set_paused(of.admin, things.job_id, True, note=None, now=utc_now() + timedelta(seconds=1))
 
 
 def task_is_withdrawn(of: OrgOf, things: Things) -> None:
@@ -211,6 +213,7 @@ def mail_arrives(of: OrgOf, things: Things) -> None:
     catch(of)
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize(
     ("endpoint", "happening"),
     [
@@ -247,6 +250,7 @@ def test_a_poll_hears_of_what_changed(
     assert operator.get(poll_of(heard.text)).status_code == 204
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize("endpoint", ["jobs.table", "jobs.job", "runs.table", "runs.run"])
 def test_a_poll_hears_that_a_hop_fell_silent_though_nothing_was_written(
     app: APIFlask, operator: Visitor, things: Things, endpoint: str, monkeypatch: pytest.MonkeyPatch
@@ -259,6 +263,7 @@ def test_a_poll_hears_that_a_hop_fell_silent_though_nothing_was_written(
     assert "no worker is alive" in words(heard)
 
 
+@pytest.mark.usefixtures("_still")
 def test_another_orgs_change_is_not_heard(operator: Visitor, stranger: Visitor, things: Things) -> None:
     poll = poll_of(stranger.get("/fragments/jobs/table").text)
     change("UPDATE jobs SET name = 'Renamed'")
@@ -284,6 +289,7 @@ def test_a_page_that_rests_polls_no_more_and_one_with_a_run_does(operator: Visit
         assert "every" not in "".join(re.findall('hx-trigger="[^"]*"', operator.get(path).text)), path
 
 
+@pytest.mark.usefixtures("_still")
 @pytest.mark.parametrize(
     ("address", "watched"),
     [("/", "jobs"), ("/jobs/{job_id}", "job"), ("/runs", "runs")],

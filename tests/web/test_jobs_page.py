@@ -283,6 +283,7 @@ def test_a_task_that_no_live_worker_offers_disables_its_button_and_says_so(
     assert "disabled" not in send_button(operator.get("/").text, job.id)
 
 
+@pytest.mark.usefixtures("_still")
 def test_the_heartbeat_says_what_lives_and_when_it_was_asked(operator: Visitor) -> None:
     nothing = words(part(operator.get("/"), "pulse"))
     assert "No scheduler" in nothing and "No worker" in nothing

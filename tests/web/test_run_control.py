@@ -223,6 +223,7 @@ def test_a_run_for_later_says_when_and_who_asked_on_every_page(operator: Visitor
 # Queues --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_still")
 def test_a_queue_is_paused_and_resumed_and_whatever_waits_says_by_whom(operator: Visitor, org: OrgOf) -> None:
     factories.live_worker()
     job = factories.job(org, name="Sweep the stage")

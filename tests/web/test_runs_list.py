@@ -1,14 +1,16 @@
 """The list of runs is found by what its filters say, and each bar of its figures leads to its runs."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 
 import pytest
+import time_machine
 
 from console.core.clock import utc_now
 from tests import factories
-from tests.factories import OrgOf, rows
+from tests.factories import NOON, OrgOf, rows
 from tests.web.conftest import Visitor, change, part, words
 
 BAR = re.compile(r'<a href="(/runs\?[^"]+)" tabindex="-1"><rect class="is-\w+"[^>]*/><title>([^<]+)</title>')
@@ -19,6 +21,13 @@ def count(visitor: Visitor, path: str) -> int:
     answer = visitor.get(path)
     assert answer.status_code == 200, path
     return len(ROW.findall(answer.text))
+
+
+@pytest.fixture(autouse=True)
+def _at_noon() -> Iterator[None]:
+    """No day turns between a run and the look at it."""
+    with time_machine.travel(NOON, tick=False):
+        yield
 
 
 @pytest.fixture
@@ -39,7 +48,7 @@ def history(org: OrgOf) -> None:
             "UPDATE runs SET state = :state, requested_at = :at, started_at = :at, "
             "finished_at = CAST(:at AS timestamptz) + interval '3 s' WHERE id = :id",
             state=state,
-            at=utc_now() - timedelta(days=days),
+            at=utc_now() - timedelta(days=days, minutes=1),
             id=run.id,
         )
 

@@ -45,7 +45,8 @@ def test_each_save_is_the_next_version_with_who_when_and_why_on_the_trail(org: O
     assert [item.version for item in templates.history(org.admin, MessageType.INIT)] == [2, 1, 0]
     assert templates.get(factories.org().admin, MessageType.INIT).version == 0
     trail = rows(
-        "SELECT old, new, reason, actor_name FROM audit_entries WHERE tag = 'template:changed' ORDER BY at"
+        "SELECT old, new, reason, actor_name FROM audit_entries "
+        "WHERE tag = 'template:changed' ORDER BY number"
     )
     assert [(row.old["version"], row.new["version"], row.reason) for row in trail] == [
         (0, 1, "shorter"),

@@ -59,7 +59,7 @@ def test_a_wish_becomes_one_job_for_each_recipient_with_a_revision_and_the_trail
 
 
 def test_what_is_foreseen_is_what_goes_out(app: APIFlask, org: OrgOf, smtp: Smtp) -> None:
-    factories.live_worker()
+    factories.live_worker(now=in_days(1))
     event = hamlet(org)
     wanted = wish(event, recipients=(LEE,))
     seen = wizard.foresee(org.admin, wanted, now=utc_now())
@@ -79,9 +79,8 @@ def test_what_is_foreseen_is_what_goes_out(app: APIFlask, org: OrgOf, smtp: Smtp
 
 
 def test_now_passes_over_the_rules_and_leaves_the_clock_nothing_to_do(org: OrgOf) -> None:
-    factories.live_worker()
-    event = hamlet(org, load_in_at=in_days(29))
-    now = utc_now()
+    event, now = hamlet(org, load_in_at=in_days(29)), utc_now()
+    factories.live_worker(now=now)
     seen = wizard.foresee(org.admin, wish(event, INIT), now=now)
     assert [(item.reason, "passes over this rule" in item.text) for item in seen.warnings] == [
         (Reason.HAS_LOAD_IN_TIME, True)
@@ -95,12 +94,12 @@ def test_now_passes_over_the_rules_and_leaves_the_clock_nothing_to_do(org: OrgOf
 
 
 def test_without_a_live_worker_nothing_is_made_now_and_the_preview_says_so_before(org: OrgOf) -> None:
-    event = hamlet(org)
-    factories.live_worker(tasks=[])
-    seen = wizard.foresee(org.admin, wish(event), now=utc_now())
+    event, now = hamlet(org), utc_now()
+    factories.live_worker(now=now, tasks=[])
+    seen = wizard.foresee(org.admin, wish(event), now=now)
     assert [item.reason for item in seen.warnings] == [Reason.NOT_REGISTERED]
     with pytest.raises(Refused) as caught:
-        wizard.make(org.admin, wish(event), "f1", now=utc_now())
+        wizard.make(org.admin, wish(event), "f1", now=now)
     assert caught.value.reason is Reason.NOT_REGISTERED
     assert rows(BY_HAND) == [] and rows("SELECT id FROM runs") == []
 
