@@ -18,7 +18,7 @@ from console.db.approvals import Approval
 from console.db.jobs import Job
 from console.db.people import ApiToken, Membership, Org, User
 from console.db.session import db, reading, transaction
-from console.services import admission, approvals, approvers, audit, pushing, triggers
+from console.services import admission, approval_changes, approvals, approvers, audit, pushing, triggers
 from console.services.approval_views import WITHDRAWN, ApprovalView, Shown, at
 from console.services.run_requests import Approved, Place, Request
 
@@ -88,7 +88,7 @@ def foresee(actor: Actor, approval_id: UUID, *, now: datetime) -> tuple[Shown, s
         refused = admission.against(_requester(actor, row), job, _request(row, ""), now)
         shown = admission.shown_of(_requester(actor, row), job, row.args, now)
     text = f"{refused.sentence} {refused.reason.advice}" if refused else None
-    return shown, _stale(row, job) or text
+    return shown, approval_changes.why_stale(row, job, shown) or text
 
 
 class Gone(Refused):
@@ -175,7 +175,7 @@ def _too_late(actor: Actor, row: Approval, now: datetime) -> Refused:
 
 def _run(actor: Actor, row: Approval, job: Job, now: datetime) -> UUID:
     """The run as its requester asked for it, with both names."""
-    stale = _stale(row, job)
+    stale = _stale(actor, row, job, now)
     if stale is not None:
         raise Refused(f"{stale} Nothing was started.", reason=Reason.STALE_REVISION)
     if not _still_may(row, now):
@@ -186,13 +186,11 @@ def _run(actor: Actor, row: Approval, job: Job, now: datetime) -> UUID:
     return triggers.ask(_requester(actor, row), job, _request(row, actor.name), now=now)
 
 
-def _stale(row: Approval, job: Job) -> str | None:
+def _stale(actor: Actor, row: Approval, job: Job, now: datetime) -> str | None:
     if row.revision == job.revision:
         return None
-    return (
-        f"The job was edited since: it was asked for of r{row.revision}, and the job is at r{job.revision}. "
-        "Reject it, and let it be asked for again."
-    )
+    shown = admission.shown_of(_requester(actor, row), job, row.args, now)
+    return approval_changes.why_stale(row, job, shown)
 
 
 def _still_may(row: Approval, now: datetime) -> bool:
