@@ -97,7 +97,7 @@ PAGES = [
         422,
     ),
     Ask("deletions.delete", {"event": "$event_id", "number": "1"}, 422),
-    Ask("deletions.delete", {"event": "$event_id", "number": "0"}, 303),
+    Ask("deletions.delete", {"event": "$event_id", "number": "0"}, 422),
     *both("table_bulk.confirm", "table_bulk.change", {"selected": JOBS, "action": "delete"}, 200, 303),
 ]
 """Forms; what takes its own things away comes last."""
