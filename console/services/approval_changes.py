@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select, tuple_
 
+from console.core.states import JobStatus, Trigger
 from console.db.approvals import Approval
 from console.db.jobs import Job, JobRevision
 from console.db.session import db
@@ -63,6 +64,13 @@ def why_stale(row: Approval, job: Job, shown: Shown) -> str | None:
     )
 
 
+def why_paused(row: Approval, job: Job) -> str | None:
+    """Why it can't be approved for now: what comes by itself waits for its job, where a click does not."""
+    if row.trigger != Trigger.CHAIN or job.status != JobStatus.PAUSED:
+        return None
+    return "It follows another run by itself, and its job is paused. Resume the job, or reject the request."
+
+
 def _named(changes: Changes) -> str:
     """`, with another name and recipient`; empty where what would go out is all that differs."""
     names: Sequence[str] = [change.name for change in changes or () if is_of_run([change])]
@@ -70,4 +78,4 @@ def _named(changes: Changes) -> str:
 
 
 def _word(name: str) -> str:
-    return {"args": "set of arguments"}.get(name, name)
+    return {"args": "set of arguments", "timezone": "time zone"}.get(name, name)

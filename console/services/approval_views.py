@@ -17,9 +17,12 @@ from console.services.definitions import FieldChange
 WITHDRAWN = "withdrawn by the requester"
 """The note of whoever takes a request back and says no more."""
 BY_ITSELF = frozenset(
-    "schedule timezone enabled overlap catch_up catch_up_window_seconds jitter_seconds closed note".split()
+    "schedule enabled overlap catch_up catch_up_window_seconds jitter_seconds closed note".split()
 )
-"""The fields that say when a job runs by itself, or whether it does: a click runs the same all the while."""
+"""The fields that say when a job runs by itself, or whether it does: a click runs the same all the while.
+
+The zone is none of them, for a report is of the days of its job's zone.
+"""
 Changes = Sequence[FieldChange] | None
 """In what a job differs from the revision that was asked for; None when that can't be known."""
 
@@ -40,6 +43,11 @@ class Shown:
     recipient: str | None = None
     message: Preview | None = None
     rules: Refusal | None = None
+
+    @property
+    def mark(self) -> str:
+        """Which message it is: another one where whoever is told of it would read something else."""
+        return sha256(repr(self.message).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

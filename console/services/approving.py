@@ -24,14 +24,19 @@ from console.services.run_requests import Approved, Place, Request
 
 LONGEST_NOTE = approvals.LONGEST_NOTE
 EXPIRED_AT_ONCE = 100
+MOVED = "What would go out has changed since you were shown it."
 
 
-def approve(actor: Actor, approval_id: UUID, *, note: str | None = None, now: datetime) -> ApprovalView:
+def approve(
+    actor: Actor, approval_id: UUID, *, note: str | None = None, seen: str | None = None, now: datetime
+) -> ApprovalView:
     """Makes the run that was asked for, in the same transaction, and pushes it after the commit.
 
+    `seen` is the mark of what whoever decides was shown; None of one who looked at nothing.
     Raises `NotFound`, `Forbidden` (also for one's own request), `Invalid` that names `note`, or `Refused`:
-    somebody else has decided, it has expired, the job was edited since (`STALE_REVISION`) or deleted, or
-    the run is refused as things stand. Of all but the first two it stays pending.
+    somebody else has decided, it has expired, the job was edited since (`STALE_REVISION`, and so where it
+    is not what was `seen`) or deleted, or the run is refused as things stand. Of all but the first two it
+    stays pending.
     """
     actor.require(Permission.DECIDE_APPROVALS)
     given = _note(note)
@@ -39,7 +44,7 @@ def approve(actor: Actor, approval_id: UUID, *, note: str | None = None, now: da
         with _deciding(approval_id, now):
             row, job = _locked(actor, approval_id)
             _settle(actor, row, ApprovalState.APPROVED, given, now)
-            row.run_id = _run(actor, row, job, now)
+            row.run_id = _run(actor, row, job, seen, now)
             job.changed_at = now
             _record(actor, Tag.APPROVAL_APPROVED, row, now)
             run_id = row.run_id
@@ -88,7 +93,8 @@ def foresee(actor: Actor, approval_id: UUID, *, now: datetime) -> tuple[Shown, s
         refused = admission.against(_requester(actor, row), job, _request(row, ""), now)
         shown = admission.shown_of(_requester(actor, row), job, row.args, now)
     text = f"{refused.sentence} {refused.reason.advice}" if refused else None
-    return shown, approval_changes.why_stale(row, job, shown) or text
+    mine = approval_changes.why_stale(row, job, shown) or approval_changes.why_paused(row, job)
+    return shown, mine or text
 
 
 class Gone(Refused):
@@ -173,9 +179,9 @@ def _too_late(actor: Actor, row: Approval, now: datetime) -> Refused:
     return Refused(f"{row.decider} has {row.word} it{when} already; nothing was changed by you.")
 
 
-def _run(actor: Actor, row: Approval, job: Job, now: datetime) -> UUID:
+def _run(actor: Actor, row: Approval, job: Job, seen: str | None, now: datetime) -> UUID:
     """The run as its requester asked for it, with both names."""
-    stale = _stale(actor, row, job, now)
+    stale = _stale(actor, row, job, seen, now)
     if stale is not None:
         raise Refused(f"{stale} Nothing was started.", reason=Reason.STALE_REVISION)
     if not _still_may(row, now):
@@ -183,14 +189,18 @@ def _run(actor: Actor, row: Approval, job: Job, now: datetime) -> UUID:
             f"{row.requester} may not run jobs any more; reject the request. Nothing was started.",
             reason=Reason.FORBIDDEN,
         )
+    paused = approval_changes.why_paused(row, job)
+    if paused is not None:
+        raise Refused(f"{paused} Nothing was started.", reason=Reason.PAUSED)
     return triggers.ask(_requester(actor, row), job, _request(row, actor.name), now=now)
 
 
-def _stale(actor: Actor, row: Approval, job: Job, now: datetime) -> str | None:
-    if row.revision == job.revision:
+def _stale(actor: Actor, row: Approval, job: Job, seen: str | None, now: datetime) -> str | None:
+    if row.revision == job.revision and seen is None:
         return None
     shown = admission.shown_of(_requester(actor, row), job, row.args, now)
-    return approval_changes.why_stale(row, job, shown)
+    has_moved = seen is not None and seen != shown.mark
+    return approval_changes.why_stale(row, job, shown) or (MOVED if has_moved else None)
 
 
 def _still_may(row: Approval, now: datetime) -> bool:

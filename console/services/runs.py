@@ -128,7 +128,7 @@ def _view(run: Run, job: Job, seen: Fleet, now: datetime) -> RunView:
         timezone=job.timezone,
         hops=hops(stamps(run)),
         silence=silence(stamps(run), around, now),
-        version=_version(run, silence(stamps(run), around, now)),
+        version=_version(run, job, silence(stamps(run), around, now)),
         as_of=now,
     )
 
@@ -146,7 +146,7 @@ def _lateness(run: Run) -> timedelta | None:
     return run.started_at - (run.start_after if run.start_after and not run.decision_code else run.slot)
 
 
-def _version(run: Run, silent: object) -> str:
+def _version(run: Run, job: Job, silent: object) -> str:
     parts = (
         run.id,
         run.state,
@@ -156,6 +156,8 @@ def _version(run: Run, silent: object) -> str:
         run.seen_at,
         run.held_by,
         run.stop_requested_at,
+        job.name,
+        job.timezone,
         silent,
     )
     return sha256(repr(parts).encode()).hexdigest()[:20]

@@ -25,6 +25,8 @@ from console.web.waiting import approves_alone, waiting_approvals
 
 NOTE_READ = 2 * approvals.LONGEST_NOTE
 TABS = "is not known here; take tab=pending for what waits, tab=decided for all else"
+SAID_WHOLE = (Reason.APPROVAL_REQUIRED, Reason.STALE_REVISION, Reason.PAUSED)
+"""The refusals that say what to do; the advice of their reasons is for whoever asks, edits or waits."""
 bp = Blueprint("approvals", __name__)
 bp.app_errorhandler(ApprovalRequested)(asked)
 bp.app_context_processor(lambda: {"waiting_approvals": waiting_approvals, "approves_alone": approves_alone})
@@ -138,7 +140,8 @@ def _over(found: ApprovalView) -> str:
 @bp.post("/approvals/<uuid:approval_id>/approve")
 def approve(approval_id: UUID) -> ResponseReturnValue:
     try:
-        done = approving.approve(actor(), approval_id, note=request.form.get("note"), now=moment())
+        note, seen = request.form.get("note"), request.form.get("seen") or None
+        done = approving.approve(actor(), approval_id, note=note, seen=seen, now=moment())
     except (Refused, Invalid) as refusal:
         return _again("approve", approval_id, refusal)
     return _decided(done, "approved; its run is on its way.")
@@ -156,8 +159,8 @@ def reject(approval_id: UUID) -> ResponseReturnValue:
 def _again(name: str, approval_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
     """The same dialog with what is against it, and with the note as it was typed."""
     problem = problem_of(refusal)
-    if refusal.reason is Reason.APPROVAL_REQUIRED:
-        problem = replace(problem, advice="")  # to ask for approval is the advice for whoever asks
+    if refusal.reason in SAID_WHOLE:
+        problem = replace(problem, advice="")
     context = _dialog(approval_id) | {"problem": problem, "faults": refusal.fields}
     whole = "_" if wants_fragment() else ""
     return page(f"approvals/{whole}{name}.html", refusal.status, **context)

@@ -44,15 +44,13 @@ def test_what_changes_nothing_of_the_run_leaves_the_request_to_be_approved_and_i
     guarding.set_guard(org.admin, job.id, True, now=utc_now())
     edits.set_paused(bob, job.id, True, note="not this week", now=utc_now())
     edits.set_paused(bob, job.id, False, note=None, now=utc_now())
-    moved = Change(
-        schedule=LATER, timezone="Asia/Tokyo", overlap="allow_all", catch_up="none", jitter_seconds=9
-    )
+    moved = Change(schedule=LATER, overlap="allow_all", catch_up="none", jitter_seconds=9)
     edits.edit(bob, job.id, moved, now=utc_now())
 
     seen = approvals.get(bob, asked.id, now=utc_now())
     assert (seen.revision, seen.present_revision, seen.is_edited, seen.is_stale) == (1, 4, True, False)
     assert {item.name for item in seen.changes or ()} == {
-        *("schedule", "timezone", "overlap", "catch_up", "jitter_seconds")
+        *("schedule", "overlap", "catch_up", "jitter_seconds")
     }
     assert approving.foresee(bob, asked.id, now=utc_now())[1] is None
     # Who asks for the same meanwhile is shown this one: there is one thing to decide on, and one run.
@@ -71,6 +69,8 @@ def test_what_changes_nothing_of_the_run_leaves_the_request_to_be_approved_and_i
         (Change(name="Another"), "another name"),
         (Change(recipient="eve@example.com", enabled=False), "another recipient"),
         (Change(args={"size": 7}), "another set of arguments"),
+        # A report is of the days of this zone, and says its times in it.
+        (Change(timezone="Asia/Tokyo", schedule=LATER), "another time zone"),
     ],
 )
 def test_what_changes_the_run_refuses_it_until_it_is_taken_back(

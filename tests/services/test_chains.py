@@ -20,6 +20,8 @@ from console.core.states import ApprovalState, Condition, Role, RunState, Trigge
 from console.db import stops
 from console.db.session import db, transaction
 from console.services import (
+    approvals,
+    approving,
     chain_cuts,
     chain_places,
     chain_views,
@@ -239,6 +241,29 @@ def test_a_job_that_needs_a_second_person_is_asked_for(org: OrgOf) -> None:
     assert (state, cause) == ("pending", ended.id)
     (awaited,) = chain_places.place(org.admin, ended).awaited
     assert (awaited.job_name, awaited.state) == ("Then", ApprovalState.PENDING)
+
+
+def test_what_follows_by_itself_does_not_come_while_its_job_is_paused_whoever_agrees_to_it(
+    org: OrgOf,
+) -> None:
+    first, then = named(org, "First", "Then")
+    link(org, first, success=[then])
+    change("UPDATE jobs SET needs_approval = true WHERE id = :id", id=then.id)
+    end(org, first)
+    bob = factories.person(org, Role.ADMIN)
+    edits.set_paused(bob, then.id, True, note=None, now=NOON)
+    (waiting,) = approvals.of_job(bob, then.id, now=NOON)
+    _, against = approving.foresee(bob, waiting.id, now=NOON)
+    assert against and against.startswith("It follows another run by itself, and its job is paused. Resume")
+    with pytest.raises(Refused, match=r"its job is paused\..* Nothing was started\.") as refused:
+        approving.approve(bob, waiting.id, now=NOON)
+    assert refused.value.reason is Reason.PAUSED and chained(then) == []
+    assert rows("SELECT state FROM approvals") == [("pending",)]
+
+    edits.set_paused(bob, then.id, False, note=None, now=NOON)
+    assert approving.foresee(bob, waiting.id, now=NOON)[1] is None
+    approving.approve(bob, waiting.id, now=NOON)
+    assert chained(then) == [("queued", None)]
 
 
 def test_a_gate_that_breaks_takes_no_end_along(org: OrgOf, monkeypatch: pytest.MonkeyPatch) -> None:

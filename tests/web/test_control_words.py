@@ -1,11 +1,13 @@
 """What pages say around runs and requests: nothing was sent that was not, and nothing is asked in vain."""
 
+import re
+
 import pytest
 from apiflask import APIFlask
 
 from console.core.clock import utc_now
 from console.core.states import ActorKind, Role
-from console.services import claims, edits, execution, people
+from console.services import claims, edits, execution, jobs, people
 from console.services.approvers import ALONE
 from console.services.changes import Change
 from console.worker.execute import execute
@@ -13,6 +15,7 @@ from tests import factories
 from tests.factories import OrgOf, one, rows
 from tests.web.conftest import Visitor, change, part, visit, words
 
+SEEN = re.compile(r'name="seen" value="(\w+)"')
 SENDS = "console.plugins.messages.tasks.send_test_email_to_self"
 
 
@@ -86,6 +89,17 @@ def test_a_dry_run_is_stopped_out_of_its_dialog_which_follows_it_to_its_end(
     assert one("SELECT count(*) FROM audit_entries WHERE tag LIKE 'run:stop%'") == 1
 
 
+def test_a_real_run_that_is_looked_at_in_that_dialog_is_not_stopped_without_a_question(
+    operator: Visitor, org: OrgOf
+) -> None:
+    run = factories.run(org, factories.job(org, name="Sweep"), actor=operator.actor)
+    for path in (f"/fragments/runs/{run.id}/rehearsal", f"/runs/{run.id}/rehearsal"):
+        shown = part(operator.get(path), "rehearsal")
+        assert "Run: Sweep" in words(shown) and 'id="rehearsal-stop"' not in shown
+        assert f'href="/runs/{run.id}"' in shown  # whose page has the button that asks
+    assert rows("SELECT state, stop_requested_at FROM runs") == [("queued", None)]
+
+
 # Requests ------------------------------------------------------------------------------------------
 
 
@@ -110,6 +124,31 @@ def test_what_was_edited_since_stands_beside_what_would_run_and_is_only_in_the_w
     done = admin.post(f"/approvals/{asked.id}/approve", htmx=True)
     assert done.status_code == 200 and "approved; its run is on its way" in words(done)
     assert one("SELECT count(*) FROM runs") == 1
+
+
+def test_a_message_that_became_another_one_while_its_dialog_stood_open_is_shown_first(
+    admin: Visitor, operator: Visitor, org: OrgOf
+) -> None:
+    event = factories.event(org, venue="Great Hall")
+    job_id = one("SELECT id FROM jobs WHERE message_type = 'REMINDER'")
+    asked = factories.approval(org, jobs.get(org.admin, job_id, now=utc_now()), actor=operator.actor)
+    address = f"/approvals/{asked.id}/approve"
+    first = SEEN.findall(admin.get(f"/fragments{address}").text)
+    change("UPDATE events SET venue = 'Small Hall' WHERE id = :id", id=event.id)
+
+    told = admin.post(address, {"seen": first[0], "note": "go on"}, htmx=True)
+    assert told.status_code == 409
+    said = words(part(told, "decision"))
+    assert "What would go out has changed since you were shown it. Nothing was started." in said
+    assert "save again" not in said and 'value="go on"' in told.text
+    assert "Small Hall" in said and "Great Hall" not in said and "disabled" not in part(told, "confirm")
+    assert rows("SELECT state FROM approvals") == [("pending",)] and one("SELECT count(*) FROM runs") == 0
+    assert one("SELECT new->>'reason_code' FROM audit_entries WHERE tag = 'run:refused'") == "STALE_REVISION"
+
+    second = SEEN.findall(told.text)
+    assert len(first) == len(second) == 1 and first != second
+    assert admin.post(address, {"seen": second[0]}, htmx=True).status_code == 200
+    assert rows("SELECT approval_id FROM runs") == [(asked.id,)]
 
 
 def test_that_nobody_else_could_approve_is_said_of_the_requests_of_which_it_is_true(

@@ -14,6 +14,7 @@ from console.core.clock import utc_now
 from console.core.hops import SILENT_AFTER
 from console.core.states import Beating
 from console.services import edits, heartbeats, jobs
+from console.services.changes import Change
 from tests import factories
 from tests.factories import OrgOf, one
 from tests.web.conftest import Things, Visitor, catch, change, part, rules, words
@@ -201,6 +202,11 @@ def job_is_paused(of: OrgOf, things: Things) -> None:
     edits.set_paused(of.admin, things.job_id, True, note=None, now=utc_now() + timedelta(seconds=1))
 
 
+def job_moves_elsewhere(of: OrgOf, things: Things) -> None:
+    wanted = Change(name="Elsewhere", timezone="Asia/Tokyo")
+    edits.edit(of.admin, things.job_id, wanted, now=utc_now() + timedelta(seconds=1))
+
+
 def task_is_withdrawn(of: OrgOf, things: Things) -> None:
     factories.live_worker(tasks=[])
 
@@ -229,6 +235,8 @@ def mail_arrives(of: OrgOf, things: Things) -> None:
         ("runs.table", new_run),
         ("runs.run", state_becomes("running")),
         ("runs.run", progress_is_made),
+        ("runs.table", job_moves_elsewhere),
+        ("runs.run", job_moves_elsewhere),
         ("run_log.lines", line_is_logged),
         ("outbox.table", mail_arrives),
     ],

@@ -1,11 +1,12 @@
 """What is read and heard: names that tell rows apart, and times that say on whose clock they are."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from flask import Flask
 
 from console.core.clock import utc_now
@@ -91,3 +92,18 @@ def test_an_event_elsewhere_says_on_whose_clock_its_page_is(operator: Visitor, o
     assert f"Times on this page are on the event's own clock: {BERLIN}." in shown
     assert f"{starts.astimezone(ZoneInfo(BERLIN)):%H:%M}, " in shown and f"{starts:%H:%M} UTC" in shown
     assert "own clock" not in words(part(operator.get(f"/events/{home.id}"), "event"))
+
+
+@time_machine.travel("2026-10-10T12:00:00Z", tick=False)
+def test_an_event_whose_clocks_differ_before_it_starts_says_so_too(app: Flask) -> None:
+    """In November Denver turns its clocks to those of Phoenix: only what lies before that differs."""
+    org = factories.org(timezone="America/Phoenix")
+    load_in, starts = datetime(2026, 10, 25, 17, tzinfo=UTC), datetime(2026, 11, 20, 17, tzinfo=UTC)
+    away = factories.event(org, timezone="America/Denver", load_in_at=load_in, starts_at=starts)
+    winter = datetime(2027, 2, 20, 17, tzinfo=UTC)
+    alike = factories.event(org, "Macbeth", timezone="America/Denver", starts_at=winter)
+    visitor = visit(app, factories.person(org))
+    shown = words(part(visitor.get(f"/events/{away.id}"), "event"))
+    assert "11:00" in shown and "Times on this page are on the event's own clock: America/Denver." in shown
+    assert "America/Phoenix" not in shown  # the start is the same on both
+    assert "own clock" not in words(part(visitor.get(f"/events/{alike.id}"), "event"))
