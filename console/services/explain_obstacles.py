@@ -13,7 +13,7 @@ from console.core.explaining import Clocks, Evidence, Link, ended, sentence, whe
 from console.core.hops import Clock
 from console.core.reasons import Reason, Refusal
 from console.core.registry import registry
-from console.core.states import ACTIVE, ApprovalState, JobStatus, Kind, Overlap
+from console.core.states import ACTIVE, ApprovalState, Hold, JobStatus, Kind, Overlap
 from console.core.task import Check, Task
 from console.db.approvals import Approval
 from console.db.jobs import Job
@@ -86,10 +86,15 @@ class Present:
         once = self.job.kind == Kind.ONCE and self.task is not None and self.task.sends
         return Overlap.SKIP if once else Overlap(self.job.overlap)
 
+    @property
+    def in_the_way(self) -> list[Any]:
+        """The active runs a slot would meet; one that waits for its time or turn is in nobody's way."""
+        return [row for row in self.active if row.held_by not in (Hold.LATER, Hold.SEQUENCE)]
+
 
 def read(actor: Actor, job: Job, clocks: Clocks, seen: Fleet, now: datetime) -> Present:
     """What is to be known of the job, inside the caller's transaction."""
-    columns = (Run.id, Run.state, Run.held_by, Run.started_at, Run.requested_at)
+    columns = (Run.id, Run.state, Run.held_by, Run.start_after, Run.started_at, Run.requested_at)
     query = select(*columns).where(Run.job_id == job.id, Run.state.in_(ACTIVE), Run.dry_run.is_(False))
     active = db.session.execute(query.order_by(Run.requested_at.desc()).limit(MOST_RUNS)).all()
     return Present(actor, job, registry.get(job.task), clocks, seen, now, active)
@@ -239,7 +244,7 @@ def _overlap(found: Present) -> Iterator[Evidence]:
     """Runs that are on their way; held ones are told apart, for they have not begun."""
     if found.is_by_hand or found.overlap is Overlap.ALLOW_ALL:
         return
-    for row in found.active[:NAMED]:
+    for row in found.in_the_way[:NAMED]:
         begun = when(row.started_at or row.requested_at, found.clocks)
         text = f"Run {row.id} is {row.state} since {begun}; by the overlap policy {found.overlap} "
         text += f"{OVERLAPS[found.overlap]}."

@@ -151,8 +151,8 @@ def _decision(found: Present) -> Decision | None:
         zone=zone(job.timezone),
         slot=slot,
         is_paused=job.status == JobStatus.PAUSED,
-        has_active_run=bool(found.active),
-        has_waiting_run=any(row.held_by in (Hold.BUFFER_ONE, Hold.CANCEL_OTHER) for row in found.active),
+        has_active_run=bool(found.in_the_way),
+        has_waiting_run=any(row.held_by in (Hold.BUFFER_ONE, Hold.CANCEL_OTHER) for row in found.in_the_way),
         overlap=found.overlap,
         catch_up=CatchUp(job.catch_up),
         catch_up_window=_span(job.catch_up_window_seconds),
@@ -254,11 +254,8 @@ def _foreseen(found: Present, slot: datetime) -> list[Evidence]:
 
 def _held_until(actor: Actor, found: Present, at: datetime) -> list[Evidence]:
     """Runs that are held until a time in that minute."""
-    views = [
-        runs.load_view(actor, row.id, found.now, found.seen)
-        for row in found.active[:ACTIVE_SHOWN]
-        if row.held_by
-    ]
     start = minute_of(at)
-    mine = [view for view in views if view.start_after and minute_of(view.start_after) == start]
-    return [explain_runs.outcome_of(view, found.clocks) for view in mine]
+    held = [row for row in found.active if row.held_by and row.start_after]
+    mine = [row for row in held if minute_of(row.start_after) == start][:ACTIVE_SHOWN]
+    views = [runs.load_view(actor, row.id, found.now, found.seen) for row in mine]
+    return [explain_runs.outcome_of(view, found.clocks) for view in views]

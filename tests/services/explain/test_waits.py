@@ -10,8 +10,9 @@ from console.core.explaining import Verdict
 from console.core.settings import Settings
 from console.core.states import RunState
 from console.queue import queues
-from console.services import losing, queue_pauses, resolving
+from console.services import losing, queue_pauses, resolving, runs
 from console.services.approvals import ApprovalRequested
+from console.services.run_views import RunFilter
 from tests import factories
 from tests.factories import NOON, OrgOf
 from tests.services.explain.asking import (
@@ -85,6 +86,23 @@ def test_a_run_that_was_asked_for_later_waits_for_its_time(org: OrgOf) -> None:
         source="run ",
     )
     assert "waits for the time that was asked for" in said(ask(org, job, SLOT + HOUR, now=SLOT + SECOND))
+
+
+def test_a_run_for_later_is_in_no_slots_way_and_each_is_named_at_its_own_minute(org: OrgOf) -> None:
+    job = daily(org)
+    for hours in range(2, 7):
+        factories.run(org, job, start_at=SLOT + hours * HOUR, now=NOON)
+    present = ask(org, job, now=NOON + MINUTE)
+    expect(present, Verdict.WAITING, [], "waits for the time that was asked for", source="run ")
+    assert "Due now, it would run at once." in said(present)
+    for hours in range(2, 7):
+        at = SLOT + hours * HOUR
+        found = ask(org, job, at, now=NOON + MINUTE)
+        assert f"waits for the time that was asked for (Wed 2 Jan 2030 {at:%H:%M})" in said(found)
+    one_pass(SLOT)
+    all_of_it = runs.page(org.admin, RunFilter(job_id=job.id), cursor=None, limit=9, now=SLOT).runs
+    (begun,) = [run for run in all_of_it if run.slot]
+    assert begun.state is RunState.QUEUED and begun.reason_code is None, "as the page had said"
 
 
 def test_a_run_between_two_attempts_says_what_failed_and_when_it_goes_on(app: APIFlask, org: OrgOf) -> None:
