@@ -158,10 +158,10 @@ def reject(approval_id: UUID) -> ResponseReturnValue:
 
 def _again(name: str, approval_id: UUID, refusal: Refused | Invalid) -> ResponseReturnValue:
     """The same dialog with what is against it, and with the note as it was typed."""
-    problem = problem_of(refusal)
-    if refusal.reason in SAID_WHOLE:
+    problem, dialog = problem_of(refusal), _dialog(approval_id)
+    if refusal.reason in SAID_WHOLE or not dialog["approval"].is_pending:  # what is over can't be tried again
         problem = replace(problem, advice="")
-    context = _dialog(approval_id) | {"problem": problem, "faults": refusal.fields}
+    context = dialog | {"problem": problem, "faults": refusal.fields}
     whole = "_" if wants_fragment() else ""
     return page(f"approvals/{whole}{name}.html", refusal.status, **context)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, make_response, redirect, render_template, request, url_for
+from flask import Flask, flash, g, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 
@@ -14,6 +14,8 @@ from console.core.clock import utc_now
 from console.services import people
 
 PUBLIC = {"static", "sessions.sign_in", "probes.healthz", "probes.readyz", "probes.metrics"}
+ENDED = "session-ended"
+"""The category of what is said to somebody whose session ended before their form arrived."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,14 @@ def _require_sign_in() -> ResponseReturnValue | None:
         return None
     if wants_fragment():
         return _session_ended()
+    if has_ended() and request.method not in ("GET", "HEAD"):
+        flash("Your session has ended, and what you sent was not carried out.", ENDED)
     return redirect(url_for("sessions.sign_in", next=_this_page()))
+
+
+def has_ended() -> bool:
+    """Whether this browser was signed in, and its session has ended in another way than by signing out."""
+    return "_user_id" in session and not current_user.is_authenticated
 
 
 def wants_fragment() -> bool:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, g, redirect, request, session, url_for
+from flask import Blueprint, Response, g, get_flashed_messages, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 from wtforms import EmailField, Form, HiddenField, PasswordField
@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired, Length
 from console.core.errors import BadCredentials
 from console.services import people
 from console.web.answers import page
-from console.web.identity import Visitor, actor, moment
+from console.web.identity import ENDED, Visitor, actor, has_ended, moment
 from console.web.security import limiter
 
 LONGEST_EMAIL = 254
@@ -57,12 +57,18 @@ def sign_in() -> ResponseReturnValue:
     target = same_site(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(target)
-    return page("sessions/sign_in.html", form=SignInForm(next=target), problem=None)
+    return page("sessions/sign_in.html", form=SignInForm(next=target), problem=None, ended=_ended())
+
+
+def _ended() -> str | None:
+    """That a session has ended, for whoever did not end it: what was sent with it was not carried out."""
+    unsent = get_flashed_messages(category_filter=[ENDED])
+    return str(unsent[-1]) if unsent else "Your session has ended." if has_ended() else None
 
 
 def _check(form: SignInForm) -> ResponseReturnValue:
     if not form.validate():
-        return page("sessions/sign_in.html", 422, form=form, problem=None)
+        return page("sessions/sign_in.html", 422, form=form, problem=None, ended=None)
     try:
         opened = people.sign_in(
             form.email.data or "",
@@ -73,7 +79,7 @@ def _check(form: SignInForm) -> ResponseReturnValue:
             request_id=g.get("request_id"),
         )
     except BadCredentials as refusal:
-        return page("sessions/sign_in.html", refusal.status, form=form, problem=refusal.detail)
+        return page("sessions/sign_in.html", refusal.status, form=form, problem=refusal.detail, ended=None)
     return _enter(opened.secret, same_site(form.next.data))
 
 

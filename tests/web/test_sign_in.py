@@ -283,6 +283,20 @@ def test_a_post_of_nobody_is_sent_to_sign_in_and_changes_nothing(app: APIFlask, 
     assert counts() == before
 
 
+def test_whoever_was_signed_out_by_others_reads_that_and_what_was_not_carried_out(
+    operator: Visitor, things: Things
+) -> None:
+    client, before = operator.client, one("SELECT count(*) FROM runs")
+    token = csrf_of(client)
+    change("UPDATE login_sessions SET revoked_at = now()")
+    assert "Your session has ended. Sign in to go on." in words(client.get("/runs", follow_redirects=True))
+    client.post(f"/jobs/{things.job_id}/send-now", data={"csrf_token": token})
+    assert "and what you sent was not carried out. Sign in" in words(client.get("/sign-in"))
+    assert one("SELECT count(*) FROM runs") == before
+    fresh = words(operator.client.application.test_client().get("/sign-in"))
+    assert "session has ended" not in fresh
+
+
 def test_one_who_is_signed_in_is_not_asked_again(operator: Visitor) -> None:
     answer = operator.get("/sign-in?next=/workers")
     assert (answer.status_code, answer.location) == (302, "/workers")
